@@ -1,0 +1,92 @@
+#pragma once
+#include "base/secret.hpp"
+#include "net/loop.hpp"
+#include "ssh/known_hosts.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace podsmith::ssh {
+
+using net::Async;
+
+struct ConnectRequest {
+    std::string host;
+    int port = 22;
+    std::string user = "root";
+    /// Path of the private key (OpenSSH or PEM; ed25519, ecdsa or RSA).
+    std::string key_file;
+    Secret passphrase = {};
+    HostKeyPolicy host_key = {};
+    double connect_timeout = 10; ///< TCP
+    double login_timeout = 20;   ///< banner, key exchange, authentication
+    double keepalive = 15;       ///< seconds between keepalives; the session fails after three unanswered
+};
+
+struct ExecRequest {
+    std::string command; ///< a shell command line, run by the login shell
+    std::vector<std::pair<std::string, std::string>> env = {}; ///< exported by a prefix to the command's stdin script, never on a command line
+    std::string input = {}; ///< written to stdin, then end of file
+    bool keep_stdin_open = false;
+};
+
+/// How a remote process ended.
+struct Exit {
+    int code = -1;        ///< exit status; -1 when a signal ended it
+    std::string signal;   ///< "KILL", "TERM"... or ""
+};
+
+enum class Stream { out, err };
+struct Chunk {
+    Stream stream = Stream::out;
+    std::string data; ///< never empty
+};
+
+/// A running remote command. Dropping it closes the channel; the remote process may live on.
+class Process {
+public:
+    virtual ~Process() = default;
+    /// The next piece of output, in arrival order; nullopt when both streams have ended. One reader at a time.
+    virtual Async<std::optional<Chunk>> read() = 0;
+    virtual Async<void> write(std::string data) = 0;
+    virtual Async<void> write_eof() = 0;
+    /// Waits for the end (discarding unread output) and gives the exit status. Error{network} when the connection broke.
+    virtual Async<Exit> wait() = 0;
+    virtual void close() = 0;
+};
+
+struct ExecResult {
+    Exit exit;
+    std::string out;
+    std::string err;
+};
+
+/// One authenticated connection with many channels. All calls on the loop's thread. When the connection breaks every
+/// pending and later call fails with Error{network, retryable}; `is_open()` is then false. Errors name user@host:port.
+class Session {
+public:
+    /// TCP, key exchange, host key check (before any authentication), public key login.
+    /// Errors: network (refused, unreachable, reset), timeout, host_key, auth (names the key file and what to do), invalid (key unreadable).
+    static Async<std::shared_ptr<Session>> connect(net::Loop& loop, ConnectRequest request);
+
+    virtual ~Session() = default;
+    virtual Async<std::unique_ptr<Process>> start(ExecRequest request) = 0;
+    /// start + read all + wait. Output over `max_output` bytes is an error.
+    virtual Async<ExecResult> exec(ExecRequest request, std::size_t max_output = 64u << 20) = 0;
+    /// Writes `content` to `path` on the other side: beside it first, then renamed; mode set before the content arrives
+    /// (so a secret is never readable by others). Needs only sh, cat and mv there. Creates the folder.
+    virtual Async<void> upload(std::string content, std::string path, unsigned mode = 0644) = 0;
+    /// The same from a local file, streamed (never whole in memory).
+    virtual Async<void> upload_file(std::string local, std::string path, unsigned mode = 0644) = 0;
+    /// The server's key and what is known about it.
+    virtual const HostKey& host_key() const = 0;
+    virtual bool is_open() const = 0;
+    virtual void close() = 0;
+};
+
+} // namespace podsmith::ssh
