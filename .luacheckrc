@@ -1,6 +1,6 @@
 -- Lua that ships in the program (lua/), the recipes, the specs and the simulator's stand-ins.
 std = "lua54"
-max_line_length = 120
+max_line_length = 140
 -- The prelude (lua/podsmith/prelude.lua) defines these for every script.
 read_globals = {
   "try", "recipe", "runpod", "hf", "ssh", "gpu", "config", "task", "json", "yaml", "http", "secret", "fs", "log", "help",

@@ -3,7 +3,7 @@ add_library(podsmith_options INTERFACE)
 target_compile_options(podsmith_options INTERFACE
   -Wall -Wextra -Wshadow -Wpedantic -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align -Wimplicit-fallthrough
   # g++ 12 reports false positives inside optimised coroutine frames.
-  -Wno-maybe-uninitialized)
+  -Wno-maybe-uninitialized -Wno-mismatched-new-delete)
 target_include_directories(podsmith_options INTERFACE ${PROJECT_SOURCE_DIR}/host ${PROJECT_SOURCE_DIR})
 target_compile_definitions(podsmith_options INTERFACE PODSMITH_VERSION="${PROJECT_VERSION}")
 if(PODSMITH_WERROR)

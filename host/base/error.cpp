@@ -6,16 +6,17 @@
 namespace podsmith {
 namespace {
 
-constexpr std::array<std::pair<Kind, std::string_view>, 18> kNames{{
-    {Kind::auth, "auth"},         {Kind::forbidden, "forbidden"},
+constexpr std::array<std::pair<Kind, std::string_view>, 19> kNames{{
+    {Kind::auth, "auth"},           {Kind::forbidden, "forbidden"},
     {Kind::not_found, "not_found"}, {Kind::conflict, "conflict"},
-    {Kind::capacity, "capacity"}, {Kind::payment, "payment"},
-    {Kind::budget, "budget"},     {Kind::rate_limited, "rate_limited"},
-    {Kind::timeout, "timeout"},   {Kind::cancelled, "cancelled"},
-    {Kind::network, "network"},   {Kind::protocol, "protocol"},
-    {Kind::remote, "remote"},     {Kind::host_key, "host_key"},
-    {Kind::invalid, "invalid"},   {Kind::io, "io"},
-    {Kind::lost, "lost"},         {Kind::internal, "internal"},
+    {Kind::capacity, "capacity"},   {Kind::payment, "payment"},
+    {Kind::budget, "budget"},       {Kind::rate_limited, "rate_limited"},
+    {Kind::timeout, "timeout"},     {Kind::cancelled, "cancelled"},
+    {Kind::network, "network"},     {Kind::protocol, "protocol"},
+    {Kind::remote, "remote"},       {Kind::host_key, "host_key"},
+    {Kind::invalid, "invalid"},     {Kind::io, "io"},
+    {Kind::lost, "lost"},           {Kind::script, "script"},
+    {Kind::internal, "internal"},
 }};
 
 } // namespace
@@ -40,7 +41,9 @@ Error Error::in(std::string_view context) const& {
     return outer;
 }
 
-std::string Error::text() const { return hint.empty() ? message : message + "\n  hint: " + hint; }
+std::string Error::text() const {
+    return hint.empty() ? message : message + "\n  hint: " + hint;
+}
 
 tl::unexpected<Error> fail(Kind kind, std::string message, std::string hint) {
     Error error;

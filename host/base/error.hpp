@@ -25,6 +25,7 @@ enum class Kind {
     invalid,      ///< the caller's values are wrong
     io,           ///< local files, disk full
     lost,         ///< a pod or job that was there has vanished
+    script,       ///< a Lua error in a script: a bug of its author
     internal,     ///< our own slip
 };
 
@@ -53,6 +54,8 @@ using Result = tl::expected<T, Error>;
 
 /// Makes the failure side of a Result: `return fail(Kind::invalid, "port 99999 is not a port")`.
 tl::unexpected<Error> fail(Kind kind, std::string message, std::string hint = {});
-inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+inline tl::unexpected<Error> fail(Error error) {
+    return tl::unexpected<Error>(std::move(error));
+}
 
 } // namespace podsmith

@@ -28,8 +28,12 @@ const char* prefix(Level level) {
 
 } // namespace
 
-void set_level(Level value) { current = value; }
-Level level() { return current; }
+void set_level(Level value) {
+    current = value;
+}
+Level level() {
+    return current;
+}
 
 Level level_from(std::string_view name) {
     if (name == "debug")

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-/// The operator's log: stderr, one event a line, levels, secrets redacted. What a layer returns as an error it does
-/// not log as well.
+/// The operator's log: stderr, one event a line, levels, secrets redacted. What a layer returns as an error
+/// it does not log as well.
 namespace podsmith::log {
 
 enum class Level { debug, info, warn, error, off };
@@ -14,7 +14,8 @@ void set_level(Level level);
 Level level();
 /// "debug", "info", "warn", "error" or "off"; anything else gives info.
 Level level_from(std::string_view name);
-/// Where lines go instead of stderr (the REPL redraws its prompt, tests capture). An empty function restores stderr.
+/// Where lines go instead of stderr (the REPL redraws its prompt, tests capture). An empty function restores
+/// stderr.
 void set_sink(std::function<void(Level, const std::string&)> sink);
 /// Writes one line. Thread-safe.
 void write(Level level, std::string line);

@@ -43,10 +43,16 @@ struct Descriptor {
 
 } // namespace
 
-double System::utc() const { return read_clock(CLOCK_REALTIME); }
-double System::monotonic() const { return read_clock(CLOCK_MONOTONIC); }
+double System::utc() const {
+    return read_clock(CLOCK_REALTIME);
+}
+double System::monotonic() const {
+    return read_clock(CLOCK_MONOTONIC);
+}
 
 std::optional<std::string> System::env(const std::string& name) const {
+    if (const auto found = overlay_.find(name); found != overlay_.end())
+        return found->second;
     const char* value = std::getenv(name.c_str());
     if (!value)
         return std::nullopt;
@@ -158,11 +164,17 @@ Result<void> write_file(const std::filesystem::path& path, const std::string& co
             }
             done += static_cast<std::size_t>(n);
         }
-        if (::fsync(file.value) != 0)
-            return io_error("write", path);
+        if (::fsync(file.value) != 0) {
+            auto error = io_error("write", path);
+            ::unlink(partial.c_str());
+            return error;
+        }
     }
-    if (::rename(partial.c_str(), path.c_str()) != 0)
-        return io_error("write", path);
+    if (::rename(partial.c_str(), path.c_str()) != 0) {
+        auto error = io_error("write", path);
+        ::unlink(partial.c_str());
+        return error;
+    }
     return {};
 }
 

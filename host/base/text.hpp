@@ -10,7 +10,8 @@ std::string trim(std::string_view text);
 std::vector<std::string> split(std::string_view text, char separator);
 std::string lower(std::string_view text);
 bool starts_with_no_case(std::string_view text, std::string_view prefix);
-/// Percent-encodes everything but unreserved characters (RFC 3986), so a value fits one path segment or query value.
+/// Percent-encodes everything but unreserved characters (RFC 3986), so a value fits one path segment or query
+/// value.
 std::string url_encode(std::string_view text);
 /// Quotes for a POSIX shell: 'it'\''s'. Safe for any byte but NUL.
 std::string shell_quote(std::string_view text);

@@ -17,8 +17,20 @@ struct Timer::State {
     explicit State(asio::io_context& context) : timer(context) {}
     asio::steady_timer timer;
     std::function<void(bool)> done;
+    /// Which start() this is: an end that was already queued for an earlier one must not end the present one.
+    unsigned round = 0;
+    double due = 0; ///< manual clock only
 
-    void finish(bool fired) {
+    /// False when the wait has ended, was cancelled or was started anew: nobody waits for that moment any
+    /// more.
+    static bool is_live(double due, const std::weak_ptr<void>& entry) {
+        const auto state = std::static_pointer_cast<State>(entry.lock());
+        return state && state->done && state->due == due;
+    }
+
+    void finish(unsigned of_round, bool fired) {
+        if (of_round != round)
+            return;
         if (auto call = std::exchange(done, nullptr))
             call(fired);
     }
@@ -33,22 +45,24 @@ Timer::~Timer() {
 
 void Timer::start(double seconds, std::function<void(bool)> done) {
     state_->done = std::move(done);
+    const unsigned round = ++state_->round;
     if (loop_.manual_) {
-        loop_.manual_timers_.emplace(loop_.manual_now_ + seconds, std::weak_ptr<void>(state_));
+        state_->due = loop_.manual_now_ + seconds;
+        loop_.manual_timers_.emplace(state_->due, std::weak_ptr<void>(state_));
         return;
     }
     state_->timer.expires_after(std::chrono::duration_cast<std::chrono::steady_clock::duration>(
         std::chrono::duration<double>(std::clamp(seconds, 0.0, 1e8))));
-    state_->timer.async_wait([state = std::weak_ptr(state_)](boost::system::error_code error) {
+    state_->timer.async_wait([state = std::weak_ptr(state_), round](boost::system::error_code error) {
         if (auto alive = state.lock(); alive && error != asio::error::operation_aborted)
-            alive->finish(true);
+            alive->finish(round, true);
     });
 }
 
 void Timer::cancel() {
     state_->timer.cancel();
     if (state_->done)
-        loop_.post([state = state_] { state->finish(false); });
+        loop_.post([state = state_, round = state_->round] { state->finish(round, false); });
 }
 
 asio::awaitable<void> Gate::wait() {
@@ -82,19 +96,23 @@ Error error_from(std::exception_ptr exception) {
     return error;
 }
 
-Loop::Loop(const System& system) : system_(system), pool_(kPoolThreads) {}
+Loop::Loop(System& system) : system_(system), pool_(kPoolThreads) {}
 
-Loop::~Loop() { pool_.join(); }
+Loop::~Loop() {
+    pool_.join();
+}
 
 void Loop::run() {
     if (!manual_) {
         context_.run();
         return;
     }
-    // Manual time: do all there is to do now, wait for real events (sockets, pool) a moment, then jump to the next timer.
+    // Manual time: do all there is to do now, wait for real events (sockets, pool) a moment, then jump to the
+    // next timer.
     while (!context_.stopped()) {
         const bool worked = context_.run_for(std::chrono::milliseconds(2)) > 0;
-        if (worked)
+        // On a busy machine those milliseconds may pass before the sockets were looked at even once.
+        if (worked || context_.poll() > 0)
             continue;
         if (!fire_next_manual() && context_.stopped())
             break;
@@ -102,34 +120,47 @@ void Loop::run() {
 }
 
 bool Loop::fire_next_manual() {
-    if (manual_timers_.empty())
-        return false;
-    const auto first = manual_timers_.begin();
-    manual_now_ = std::max(manual_now_, first->first);
-    const auto state = std::static_pointer_cast<Timer::State>(first->second.lock());
-    manual_timers_.erase(first);
-    if (state) {
+    while (!manual_timers_.empty()) {
+        const auto first = manual_timers_.extract(manual_timers_.begin());
+        if (!Timer::State::is_live(first.key(), first.mapped()))
+            continue; // time does not move to a moment that nobody waits for
+        manual_now_ = std::max(manual_now_, first.key());
         if (context_.stopped())
             context_.restart();
-        post([state] { state->finish(true); });
+        const auto state = std::static_pointer_cast<Timer::State>(first.mapped().lock());
+        post([state, round = state->round] { state->finish(round, true); });
+        return true;
     }
-    return true;
+    return false;
 }
 
 void Loop::advance(double seconds) {
     const double until = manual_now_ + seconds;
-    while (!manual_timers_.empty() && manual_timers_.begin()->first <= until)
-        fire_next_manual();
+    while (!manual_timers_.empty() && manual_timers_.begin()->first <= until) {
+        const auto first = manual_timers_.begin();
+        if (Timer::State::is_live(first->first, first->second))
+            fire_next_manual();
+        else
+            manual_timers_.erase(first);
+    }
     manual_now_ = until;
 }
 
-void Loop::stop() { context_.stop(); }
+void Loop::stop() {
+    context_.stop();
+}
 
-void Loop::post(std::function<void()> function) { asio::post(context_, std::move(function)); }
+void Loop::post(std::function<void()> function) {
+    asio::post(context_, std::move(function));
+}
 
-void Loop::use_manual_clock() { manual_ = true; }
+void Loop::use_manual_clock() {
+    manual_ = true;
+}
 
-double Loop::now() const { return manual_ ? manual_now_ : system_.monotonic(); }
+double Loop::now() const {
+    return manual_ ? manual_now_ : system_.monotonic();
+}
 
 asio::awaitable<void> Loop::sleep(double seconds) {
     struct Shared {

@@ -44,18 +44,18 @@ private:
     std::shared_ptr<State> state_;
 };
 
-/// The one event loop: sockets, timers and the pool for work that would block it. Lua and every Async run on the
-/// thread that calls run(); the pool's threads run only what `offload` gives them.
+/// The one event loop: sockets, timers and the pool for work that would block it. Lua and every Async run on
+/// the thread that calls run(); the pool's threads run only what `offload` gives them.
 class Loop {
 public:
-    explicit Loop(const System& system);
+    explicit Loop(System& system);
     ~Loop();
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
     asio::io_context& context() { return context_; }
     asio::any_io_executor executor() { return context_.get_executor(); }
-    const System& system() const { return system_; }
+    System& system() const { return system_; }
 
     /// Runs until `stop()` or until nothing is left to do.
     void run();
@@ -65,14 +65,15 @@ public:
 
     /// Waits `seconds` on the loop's clock.
     asio::awaitable<void> sleep(double seconds);
-    /// Runs `work` on a pool thread and comes back to the loop with what it returns. `work` must own what it uses.
+    /// Runs `work` on a pool thread and comes back to the loop with what it returns. `work` must own what it
+    /// uses.
     template <class T>
     Async<T> offload(std::function<Result<T>()> work);
 
     /// Seconds since the loop's start, on a clock that tests can drive.
     double now() const;
-    /// Tests only: from now on time stands still, and moves when nothing is left to do at the present moment and a
-    /// timer waits (`run` jumps to it), or by `advance`.
+    /// Tests only: from now on time stands still, and moves when nothing is left to do at the present moment
+    /// and a timer waits (`run` jumps to it), or by `advance`.
     void use_manual_clock();
     void advance(double seconds);
 
@@ -80,7 +81,7 @@ private:
     friend class Timer;
     bool fire_next_manual();
 
-    const System& system_;
+    System& system_;
     asio::io_context context_;
     asio::thread_pool pool_;
     bool manual_ = false;
@@ -88,8 +89,8 @@ private:
     std::multimap<double, std::weak_ptr<void>> manual_timers_;
 };
 
-/// Ends `work` with Error{timeout} naming `what` when it has not finished after `seconds`; `seconds` <= 0 means no
-/// deadline. The work is cancelled and has ended when this returns.
+/// Ends `work` with Error{timeout} naming `what` when it has not finished after `seconds`; `seconds` <= 0
+/// means no deadline. The work is cancelled and has ended when this returns.
 template <class T>
 Async<T> with_deadline(Loop& loop, double seconds, std::string what, Async<T> work);
 

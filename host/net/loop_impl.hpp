@@ -65,19 +65,20 @@ Async<T> Loop::offload(std::function<Result<T>()> work) {
     };
     auto shared = std::make_shared<Shared>(executor());
     auto keep_running = asio::make_work_guard(context_);
-    asio::post(pool_, [this, shared, work = std::move(work), keep_running = std::move(keep_running)]() mutable {
-        auto result = std::make_shared<std::optional<Result<T>>>();
-        try {
-            *result = work();
-        } catch (...) {
-            *result = fail(error_from(std::current_exception()));
-        }
-        work = nullptr;
-        post([shared, result] {
-            shared->result = std::move(*result);
-            shared->gate.open();
-        });
-    });
+    asio::post(pool_,
+               [this, shared, work = std::move(work), keep_running = std::move(keep_running)]() mutable {
+                   auto result = std::make_shared<std::optional<Result<T>>>();
+                   try {
+                       *result = work();
+                   } catch (...) {
+                       *result = fail(error_from(std::current_exception()));
+                   }
+                   work = nullptr;
+                   post([shared, result] {
+                       shared->result = std::move(*result);
+                       shared->gate.open();
+                   });
+               });
     co_await shared->gate.wait();
     co_return std::move(*shared->result);
 }

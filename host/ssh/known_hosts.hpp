@@ -23,7 +23,8 @@ struct HostKey {
 
 /// What a session does with the server's key.
 struct HostKeyPolicy {
-    /// Accepted fingerprints ("SHA256:..."). Not empty: the key must be one of them (Trust::verified), nothing else counts.
+    /// Accepted fingerprints ("SHA256:..."). Not empty: the key must be one of them (Trust::verified),
+    /// nothing else counts.
     std::vector<std::string> fingerprints = {};
     /// Known hosts file of our own (OpenSSH format). Empty: nothing is remembered.
     std::filesystem::path file = {};
@@ -36,8 +37,15 @@ struct HostKeyPolicy {
 /// "SHA256:..." of a public key blob.
 std::string fingerprint(const std::string& blob);
 
-/// Applies the policy: sets `key.trust` (and writes the pin) or refuses with Error{host_key} saying which key was
-/// offered, which was expected, and what to do.
+/// The key that a blob holds, with its type and fingerprint filled in.
+HostKey host_key_from(std::string blob);
+
+/// The key types pinned for the policy's alias: a session asks for these first, so that a server with several
+/// keys shows the one we know. Empty when nothing is pinned or fingerprints decide.
+std::vector<std::string> pinned_types(const HostKeyPolicy& policy);
+
+/// Applies the policy: sets `key.trust` (and writes the pin) or refuses with Error{host_key} saying which key
+/// was offered, which was expected, and what to do.
 Result<void> check_host_key(const HostKeyPolicy& policy, HostKey& key);
 
 } // namespace podsmith::ssh

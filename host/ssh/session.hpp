@@ -30,15 +30,18 @@ struct ConnectRequest {
 
 struct ExecRequest {
     std::string command; ///< a shell command line, run by the login shell
-    std::vector<std::pair<std::string, std::string>> env = {}; ///< exported by a prefix to the command's stdin script, never on a command line
-    std::string input = {}; ///< written to stdin, then end of file
+    /// Exported to the command, never on a command line: `sh` on the other side first reads assignments from
+    /// stdin, up to a line with a random mark, then becomes `$SHELL -c command`; the rest of stdin is the
+    /// command's own. Values may hold anything but NUL.
+    std::vector<std::pair<std::string, std::string>> env = {};
+    std::string input = {}; ///< written to stdin while the output is read, then end of file
     bool keep_stdin_open = false;
 };
 
 /// How a remote process ended.
 struct Exit {
-    int code = -1;        ///< exit status; -1 when a signal ended it
-    std::string signal;   ///< "KILL", "TERM"... or ""
+    int code = -1;      ///< exit status; -1 when a signal ended it
+    std::string signal; ///< "KILL", "TERM"... or ""
 };
 
 enum class Stream { out, err };
@@ -51,11 +54,15 @@ struct Chunk {
 class Process {
 public:
     virtual ~Process() = default;
-    /// The next piece of output, in arrival order; nullopt when both streams have ended. One reader at a time.
+    /// The next piece of output; nullopt when both streams have ended. One reader at a time. Order is kept
+    /// within a stream; between the two it is as close as the pieces that arrived together allow.
     virtual Async<std::optional<Chunk>> read() = 0;
+    /// Waits until `data` has been handed to the connection. Cancelled, it is still sent. Error{conflict}
+    /// when the command has ended or the input was ended.
     virtual Async<void> write(std::string data) = 0;
     virtual Async<void> write_eof() = 0;
-    /// Waits for the end (discarding unread output) and gives the exit status. Error{network} when the connection broke.
+    /// Waits for the end (discarding unread output) and gives the exit status. Error{network} when the
+    /// connection broke.
     virtual Async<Exit> wait() = 0;
     virtual void close() = 0;
 };
@@ -66,20 +73,26 @@ struct ExecResult {
     std::string err;
 };
 
-/// One authenticated connection with many channels. All calls on the loop's thread. When the connection breaks every
-/// pending and later call fails with Error{network, retryable}; `is_open()` is then false. Errors name user@host:port.
+/// One authenticated connection with many channels. All calls on the loop's thread. When the connection
+/// breaks every pending and later call fails with Error{network, retryable}; `is_open()` is then false.
+/// Errors name user@host:port.
 class Session {
 public:
     /// TCP, key exchange, host key check (before any authentication), public key login.
-    /// Errors: network (refused, unreachable, reset), timeout, host_key, auth (names the key file and what to do), invalid (key unreadable).
+    /// Errors: network (refused, unreachable, reset), timeout, host_key, auth (names the key file and what to
+    /// do), invalid (key unreadable).
     static Async<std::shared_ptr<Session>> connect(net::Loop& loop, ConnectRequest request);
 
     virtual ~Session() = default;
+    /// Waits until the server has started the command. Where the server allows no further command on this
+    /// connection (sshd's MaxSessions, usually 10) it waits for one of ours to end, and warns once.
+    /// Cancelled, the session stays whole.
     virtual Async<std::unique_ptr<Process>> start(ExecRequest request) = 0;
     /// start + read all + wait. Output over `max_output` bytes is an error.
     virtual Async<ExecResult> exec(ExecRequest request, std::size_t max_output = 64u << 20) = 0;
-    /// Writes `content` to `path` on the other side: beside it first, then renamed; mode set before the content arrives
-    /// (so a secret is never readable by others). Needs only sh, cat and mv there. Creates the folder.
+    /// Writes `content` to `path` on the other side: beside it first, readable by the user alone, then given
+    /// its mode and renamed, if all of it arrived. Needs only sh and coreutils there. Creates the folder.
+    /// "~/x" is in the home folder. Error{io} with what the other side said (disk full, not allowed).
     virtual Async<void> upload(std::string content, std::string path, unsigned mode = 0644) = 0;
     /// The same from a local file, streamed (never whole in memory).
     virtual Async<void> upload_file(std::string local, std::string path, unsigned mode = 0644) = 0;

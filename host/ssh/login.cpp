@@ -1,0 +1,259 @@
+#include "ssh/login.hpp"
+
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "ssh/keys.hpp"
+#include "ssh/wire.hpp"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <cstdlib>
+#include <cstring>
+#include <fmt/format.h>
+
+namespace podsmith::ssh {
+namespace {
+
+using asio::ip::tcp;
+using SocketPtr = std::shared_ptr<tcp::socket>; // a plain socket has no empty state, which Async needs
+
+constexpr int kFirstWithRsaSha2 = 0x010b00; // libssh2 1.11 knows the newer RSA signatures itself
+
+Result<void> check_request(const ConnectRequest& request) {
+    constexpr std::string_view kBad(" \t\r\n\0", 5);
+    if (request.host.empty() || request.host.find_first_of(kBad) != std::string::npos)
+        return fail(Kind::invalid,
+                    fmt::format("connect by ssh: \"{}\" is not a host name or address", request.host),
+                    "give a name or an IP address, without user and port");
+    if (request.port < 1 || request.port > 65535)
+        return fail(Kind::invalid, fmt::format("connect by ssh: {} is not a port", request.port),
+                    "give a port between 1 and 65535");
+    if (request.user.empty() || request.user.find_first_of(kBad) != std::string::npos)
+        return fail(Kind::invalid, fmt::format("connect by ssh: \"{}\" is not a user name", request.user));
+    return {};
+}
+
+std::string connect_hint(const boost::system::error_code& error) {
+    if (error == asio::error::connection_refused)
+        return "nothing listens there: is the port right, and has sshd started?";
+    if (error == asio::error::host_not_found || error == asio::error::host_not_found_try_again)
+        return "is the host name right, and does DNS work here?";
+    return "is the address right, and is this machine online?";
+}
+
+tl::unexpected<Error> connect_error(const std::string& doing, const boost::system::error_code& code) {
+    Error error;
+    error.kind = Kind::network;
+    error.message = fmt::format("{}: {}", doing, code.message());
+    error.hint = connect_hint(code);
+    error.retryable = true;
+    return fail(std::move(error));
+}
+
+Async<SocketPtr> dial(net::Loop& loop, std::string host, int port, std::string doing) {
+    tcp::resolver resolver(loop.executor());
+    const std::string service = std::to_string(port);
+    auto [failed, endpoints] = co_await resolver.async_resolve(host, service, tcp::resolver::numeric_service,
+                                                               asio::as_tuple(asio::use_awaitable));
+    if (failed == asio::error::operation_aborted)
+        throw boost::system::system_error(failed);
+    if (failed)
+        co_return connect_error(doing, failed);
+    auto socket = std::make_shared<tcp::socket>(loop.executor());
+    auto [refused, endpoint] =
+        co_await asio::async_connect(*socket, endpoints, asio::as_tuple(asio::use_awaitable));
+    if (refused == asio::error::operation_aborted)
+        throw boost::system::system_error(refused);
+    if (refused)
+        co_return connect_error(doing, refused);
+    boost::system::error_code ignored;
+    socket->set_option(tcp::no_delay(true), ignored);
+    co_return socket;
+}
+
+// Which host key types to ask for, best first: those we have pinned, so that a server with several keys shows
+// a known one.
+std::string host_key_order(const HostKeyPolicy& policy) {
+    std::vector<std::string> order;
+    const std::vector<std::string> usual{"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
+                                         "ecdsa-sha2-nistp521", "ssh-rsa"};
+    for (const std::string& type : pinned_types(policy))
+        if (std::find(usual.begin(), usual.end(), type) != usual.end())
+            order.push_back(type);
+    for (const std::string& type : usual)
+        if (std::find(order.begin(), order.end(), type) == order.end())
+            order.push_back(type);
+    return fmt::format("{}", fmt::join(order, ","));
+}
+
+tl::unexpected<Error> handshake_error(Transport& transport, Error error) {
+    if (error.kind == Kind::network && transport.received() == 0) {
+        error.hint = "the port is open but ended the connection without a word: sshd may be starting (try "
+                     "again), or it "
+                     "is another service";
+    } else if (error.kind == Kind::protocol) {
+        error.hint = fmt::format(
+            "libssh2 {} and the server agree on no host key, cipher or key exchange, or it is no ssh "
+            "server; an ed25519 host key always works: ssh-keygen -A on the other side",
+            libssh2_version(0));
+        error.retryable = false;
+    }
+    return fail(std::move(error));
+}
+
+Async<HostKey> handshake(std::shared_ptr<Transport> transport, HostKeyPolicy policy, std::string doing) {
+    LIBSSH2_SESSION* session = transport->session();
+    const std::string order = host_key_order(policy);
+    libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, order.c_str());
+    const int descriptor = transport->descriptor();
+    std::function<long()> step = [session, descriptor]() -> long {
+        return libssh2_session_handshake(session, descriptor);
+    };
+    Async<long> work = drive(transport, doing, std::move(step));
+    Result<long> code = co_await std::move(work);
+    if (!code)
+        co_return handshake_error(*transport, code.error());
+    std::size_t length = 0;
+    int ignored = 0;
+    const char* blob = libssh2_session_hostkey(session, &length, &ignored);
+    if (*code < 0 || !blob)
+        co_return handshake_error(*transport, transport->error(doing).value());
+    HostKey key = host_key_from(std::string(blob, length));
+    if (Result<void> accepted = check_host_key(policy, key); !accepted)
+        co_return fail(accepted.error().in(doing));
+    co_return key;
+}
+
+// libssh2 asks for the signature of an authentication request; the request names the algorithm (RFC 4252,
+// section 7).
+int sign_request(LIBSSH2_SESSION*, unsigned char** signature, size_t* length, const unsigned char* data,
+                 size_t size, void** context) {
+    const auto* key = static_cast<const PrivateKey*>(*context);
+    const std::string_view request(reinterpret_cast<const char*>(data), size);
+    WireReader reader(request);
+    reader.string(); // session id
+    reader.bytes(1); // SSH_MSG_USERAUTH_REQUEST
+    reader.string(); // user
+    reader.string(); // service
+    reader.string(); // "publickey"
+    reader.bytes(1); // TRUE
+    const std::string_view algorithm = reader.string();
+    const std::string blob = reader.ok() ? key->sign(algorithm, request) : std::string();
+    if (blob.empty())
+        return -1;
+    *signature = static_cast<unsigned char*>(std::malloc(blob.size())); // libssh2 frees it
+    if (!*signature)
+        return -1;
+    std::memcpy(*signature, blob.data(), blob.size());
+    *length = blob.size();
+    return 0;
+}
+
+Async<void> authenticate(std::shared_ptr<Transport> transport, ConnectRequest request,
+                         std::shared_ptr<PrivateKey> key) {
+    LIBSSH2_SESSION* session = transport->session();
+    // libssh2 1.10 signs RSA keys with SHA-1, which servers of today refuse. It takes the algorithm from the
+    // blob's first string, and OpenSSH reads this name there as "an RSA key". Not needed from 1.11 on.
+    const bool rename = key->type() == "ssh-rsa" && !libssh2_version(kFirstWithRsaSha2);
+    const std::string blob = key->blob(rename ? "rsa-sha2-512" : key->type());
+    std::string doing = "log in to " + transport->name();
+    void* context = key.get();
+    std::function<long()> step = [session, &request, &blob, &context]() -> long {
+        return libssh2_userauth_publickey(session, request.user.c_str(),
+                                          reinterpret_cast<const unsigned char*>(blob.data()), blob.size(),
+                                          sign_request, &context);
+    };
+    Async<long> work = drive(transport, doing, std::move(step));
+    Result<long> code = co_await std::move(work);
+    if (!code)
+        co_return fail(code.error());
+    if (*code == 0)
+        co_return Result<void>();
+    // The code for "refused" also stands for "no answer": an ended connection shows first.
+    if (transport->failure())
+        co_return transport->error(doing);
+    co_return fail(Kind::auth, fmt::format("{}: the server refused key {}", doing, request.key_file),
+                   "is its .pub among the pod's PUBLIC_KEY?");
+}
+
+Async<HostKey> enter(std::shared_ptr<Transport> transport, ConnectRequest request,
+                     std::shared_ptr<PrivateKey> key) {
+    std::string doing = "connect to " + transport->name();
+    Async<HostKey> greeting = handshake(transport, request.host_key, std::move(doing));
+    Result<HostKey> host_key = co_await std::move(greeting);
+    if (!host_key)
+        co_return host_key;
+    Async<void> login = authenticate(transport, request, key);
+    Result<void> done = co_await std::move(login);
+    if (!done)
+        co_return fail(done.error());
+    co_return host_key;
+}
+
+void explain_silence(Error& error, const Transport& transport) {
+    if (error.kind != Kind::timeout)
+        return;
+    error.hint = transport.received() == 0
+                     ? "the port is open but says nothing: is it the ssh port, and has sshd started?"
+                     : "the server began to speak ssh and then stopped: is the machine overloaded, or the "
+                       "network bad?";
+}
+
+} // namespace
+
+std::string address_of(const ConnectRequest& request) {
+    const bool is_v6 = request.host.find(':') != std::string::npos;
+    return fmt::format(fmt::runtime(is_v6 ? "{}@[{}]:{}" : "{}@{}:{}"), request.user, request.host,
+                       request.port);
+}
+
+Async<LoggedIn> log_in(net::Loop& loop, ConnectRequest request) {
+    if (Result<void> valid = check_request(request); !valid)
+        co_return fail(valid.error());
+    const std::string name = address_of(request);
+    if (request.host_key.alias.empty())
+        request.host_key.alias =
+            request.port == 22 ? request.host : fmt::format("[{}]:{}", request.host, request.port);
+
+    // The key first: without one nothing else is worth doing. Decrypting it is work for the pool.
+    std::function<Result<std::shared_ptr<PrivateKey>>()> load =
+        [path = loop.system().expand(request.key_file), shown = request.key_file,
+         passphrase = request.passphrase] { return load_private_key(path, shown, passphrase); };
+    Async<std::shared_ptr<PrivateKey>> loading = loop.offload<std::shared_ptr<PrivateKey>>(std::move(load));
+    Result<std::shared_ptr<PrivateKey>> key = co_await std::move(loading);
+    if (!key)
+        co_return fail(key.error());
+
+    std::string connecting = "connect to " + name;
+    Async<SocketPtr> dialing = dial(loop, request.host, request.port, connecting);
+    Async<SocketPtr> limited =
+        net::with_deadline<SocketPtr>(loop, request.connect_timeout, connecting, std::move(dialing));
+    Result<SocketPtr> socket = co_await std::move(limited);
+    if (!socket) {
+        Error error = socket.error();
+        if (error.kind == Kind::timeout)
+            error.hint = "is the address right, and is the pod running?";
+        co_return fail(std::move(error));
+    }
+
+    auto transport = std::make_shared<Transport>(loop, std::move(**socket), name);
+    transport->start();
+    Async<HostKey> entering = enter(transport, request, *key);
+    std::string logging_in = "log in to " + name;
+    Async<HostKey> bounded =
+        net::with_deadline<HostKey>(loop, request.login_timeout, std::move(logging_in), std::move(entering));
+    Result<HostKey> host_key = co_await std::move(bounded);
+    if (!host_key) {
+        Error error = host_key.error();
+        explain_silence(error, *transport);
+        co_return fail(std::move(error));
+    }
+    transport->keep_alive(request.keepalive);
+    log::debug("ssh: logged in to {} with {}, host key {} {}", name, request.key_file, host_key->type,
+               host_key->fingerprint);
+    co_return LoggedIn{transport, std::move(*host_key)};
+}
+
+} // namespace podsmith::ssh

@@ -1,0 +1,117 @@
+--- The command line: finds the command, parses its flags, runs it, turns errors into messages and exit codes.
+--- Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+
+local core = require("podsmith.core")
+local errors = require("podsmith.errors")
+local params = require("podsmith.params")
+
+local M = {}
+
+local COMMANDS = require("podsmith.commands")
+
+local function command_names()
+  local names = {}
+  for i, command in ipairs(COMMANDS) do names[i] = command.name end
+  return names
+end
+
+local function find_command(name)
+  for _, command in ipairs(COMMANDS) do
+    if command.name == name then return command end
+  end
+  local names = command_names()
+  table.move({ "sim", "help", "version" }, 1, 3, #names + 1, names)
+  local near = core.nearest(name, names)
+  params.usage(("there is no command '%s'"):format(name),
+    near ~= "" and ("did you mean '%s'?"):format(near) or "`podsmith help` lists the commands")
+end
+
+local function print_overview()
+  print("podsmith " .. core.version .. ": scripts for rented GPUs\n")
+  print("usage: podsmith COMMAND [flags]\n")
+  for _, command in ipairs(COMMANDS) do
+    print(("  %-22s %s"):format(command.name .. (command.operands and " " .. command.operands or ""), command.summary))
+  end
+  print(("  %-22s %s"):format("sim", "run the simulator by itself, for any client (podsmith sim --help)"))
+  print("\n`podsmith COMMAND --help` explains a command. --sim on a command tries it without an account.")
+  print("Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.")
+end
+
+-- Variables of a .env file win over the process environment; the simulator's win over both.
+local function prepare(args)
+  local path = require("podsmith.config").load_env(args.env_file)
+  if path then core.log("debug", "variables from " .. path) end
+  local simulator
+  if args.sim then simulator = require("podsmith.sim").start() end
+  -- Known from here on to everything that redacts.
+  M.secrets = {}
+  for _, name in ipairs { "RUNPOD_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN", "WANDB_API_KEY" } do
+    M.secrets[#M.secrets + 1] = core.secret_env(name)
+  end
+  return simulator
+end
+
+local function run_command(command, arguments)
+  if command.execute then return command.execute(arguments, prepare) end
+  local args, given = params.parse(command.params, arguments, command.name)
+  if args.help then
+    print(params.help(command.name, command.summary, command.params, core.terminal(1).width))
+    return 0
+  end
+  if args.verbose then core.set_log_level("debug") end
+  local simulator = prepare(args)
+  local guard <close> = setmetatable({}, { __close = function()
+    if simulator then simulator.close() end
+  end })
+  local _ = guard
+  return command.run(args, given) or 0
+end
+
+local function exit_code(err)
+  if err.kind == "cancelled" then return 130 end
+  return err.usage and 2 or 1
+end
+
+--- Shows an error to a person: message and hint; a traceback only where it helps (a bug in a script).
+function M.report(err)
+  if err.kind == "cancelled" then return end
+  local text = tostring(err)
+  if err.kind == "script" or err.kind == "internal" or core.env("PODSMITH_DEBUG") then
+    text = text .. "\n" .. (err.traceback or "")
+  end
+  core.log("error", text)
+end
+
+local function dispatch(arguments)
+  local name = arguments[1]
+  if not name or name == "help" or name == "--help" or name == "-h" then
+    if name == "help" and arguments[2] then return run_command(find_command(arguments[2]), { "--help" }) end
+    print_overview()
+    return name and 0 or 2
+  end
+  if name == "version" or name == "--version" then
+    print("podsmith " .. core.version)
+    return 0
+  end
+  return run_command(find_command(name), table.move(arguments, 2, #arguments, 1, {}))
+end
+
+--- Runs a command line; gives the exit code.
+---@param arguments string[]
+---@return integer
+function M.main(arguments)
+  -- A task of its own, so that what it spawned is joined and its error keeps the traceback.
+  local worker = core.spawn("command", require("podsmith.task").body, dispatch, arguments)
+  local result
+  repeat
+    -- Ctrl-C cancels this task; pass it on and wait for the orderly end.
+    local waited, first, second = pcall(core.join, worker)
+    if waited then result = table.pack(first, second) else core.cancel(worker) end
+  until result
+  if result[1] then return result[2] end
+  local err = errors.from(result[2])
+  M.report(err)
+  return exit_code(err)
+end
+
+return M

@@ -1,0 +1,104 @@
+--- The Hugging Face Hub: models, tokens, files. All calls wait.
+
+local core = require("podsmith.core")
+local errors = require("podsmith.errors")
+
+local M = {}
+
+local client
+local token_source
+
+-- Where the token comes from: HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HUGGINGFACE_HUB_TOKEN, then the token file.
+local function find_token()
+  for _, name in ipairs { "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN" } do
+    local value = core.secret_env(name)
+    if value then return value, name end
+  end
+  local home = core.env("HF_HOME") or (core.env("XDG_CACHE_HOME") or core.expand("~/.cache")) .. "/huggingface"
+  local path = core.env("HF_TOKEN_PATH") or home .. "/token"
+  local text = errors.try(core.fs_read, path)
+  text = text and text:gsub("%s+", "")
+  if text and text ~= "" then return secret.new(text, "HF_TOKEN"), path end
+end
+
+--- The token in use and where it came from; nil when there is none.
+---@return podsmith.Secret? token, string? source
+function M.token()
+  local token, source = find_token()
+  token_source = source
+  return token, token_source
+end
+
+--- The client (HF_ENDPOINT in place of https://huggingface.co).
+function M.client()
+  if client then return client end
+  local endpoint = core.env("HF_ENDPOINT")
+  client = core.hf_client(endpoint and endpoint ~= "" and endpoint:gsub("/$", "") or "https://huggingface.co", (M.token()))
+  return client
+end
+
+--- Who the token belongs to, as the Hub says it.
+---@return table
+function M.whoami() return M.client():whoami() end
+
+--- A model's facts with the sizes of its files. Raises not_found, auth.
+---@param id string "namespace/name"
+---@param revision? string
+---@return table
+function M.model_info(id, revision) return M.client():repo_info("model", id, revision or "") end
+
+--- Whether this token may read the files of a repository (gated models included): true, or nil and the error.
+---@param id string
+---@param kind? "model"|"dataset"
+function M.can_read(id, kind)
+  return errors.try(function()
+    M.client():auth_check(kind or "model", id, false)
+    return true
+  end)
+end
+
+--- Whether this token may write to "namespace/name": "yes", "no" or "unknown", and why.
+---@param id string
+---@param kind? "model"|"dataset"
+---@return "yes"|"no"|"unknown" answer, string reason
+function M.can_write(id, kind)
+  local result = M.client():can_write(kind or "model", id)
+  return result.answer, result.reason
+end
+
+--- Makes a repository; one that exists already is fine.
+---@param id string
+---@param options? {kind?: "model"|"dataset", private?: boolean}
+---@return table
+function M.create_repo(id, options)
+  options = errors.check_options(options, { "kind", "private" }, "hf.create_repo")
+  return M.client():create_repo(options.kind or "model", id, options.private ~= false)
+end
+
+--- A small text file of a repository; nil when there is no such file.
+---@param id string
+---@param path string
+---@param options? {kind?: "model"|"dataset", revision?: string}
+---@return string?
+function M.read(id, path, options)
+  options = errors.check_options(options, { "kind", "revision" }, "hf.read")
+  local text, err = errors.try(function()
+    return M.client():read_text(options.kind or "model", id, options.revision or "main", path)
+  end)
+  if text then return text end
+  if err.kind == "not_found" then return nil end
+  error(err, 0)
+end
+
+--- The repository's page in a browser.
+---@param id string
+---@param kind? "model"|"dataset"
+---@return string
+function M.page(id, kind) return M.client():page(kind or "model", id) end
+
+--- Bytes of a model's weights, each counted in one format (safetensors before the others).
+---@param info table as model_info gives it
+---@return integer
+function M.weight_bytes(info) return core.weights_bytes(info) end
+
+return M

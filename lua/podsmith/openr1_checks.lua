@@ -1,0 +1,151 @@
+--- Open R1 training: what is looked up and checked before a pod is rented, and after it has trained. These calls wait.
+
+local core = require("podsmith.core")
+local errors = require("podsmith.errors")
+local hf = require("podsmith.hf")
+local keys = require("podsmith.keys")
+local openr1 = require("podsmith.openr1")
+
+local M = {}
+
+local TOKEN_PAGE = "https://huggingface.co/settings/tokens"
+
+--- The secrets and keys that a run needs are there. Sends nothing. Raises auth, not_found.
+---@param args table the recipe's parameters
+---@return {HF_TOKEN: podsmith.Secret, WANDB_API_KEY?: podsmith.Secret} what the trainer gets
+function M.keys(args)
+  if args.ssh_private_key then core.set_env("SSH_PRIVATE_KEY_PATH", args.ssh_private_key) end
+  if args.ssh_public_key then core.set_env("SSH_PUBLIC_KEY", args.ssh_public_key) end
+  require("podsmith.runpod").client()
+  local token = hf.token()
+  if not token then
+    errors.raise("auth", "HF_TOKEN is not set",
+      ("make a token with write access at %s and put it in .env"):format(TOKEN_PAGE))
+  end
+  keys.public_key()
+  keys.private_path()
+  local wandb
+  if args.report_to == "wandb" then
+    wandb = core.secret_env("WANDB_API_KEY")
+    if not wandb then
+      errors.raise("auth", "--report-to wandb: WANDB_API_KEY is not set",
+        "copy the key from https://wandb.ai/authorize to .env: the trainer cannot ask for it")
+    end
+  end
+  return { HF_TOKEN = token, HUGGINGFACE_HUB_TOKEN = token, WANDB_API_KEY = wandb }
+end
+
+--- The token's owner. Raises auth.
+---@return string
+function M.user()
+  local who = hf.whoami()
+  return who.name or who.user or "unknown"
+end
+
+--- A model's facts; this token may read its files. Raises not_found, forbidden, auth.
+---@param id string
+---@param user string for the message
+---@return table info
+function M.model(id, user)
+  local info, err = errors.try(hf.model_info, id)
+  if not info and err.kind == "not_found" then
+    errors.raise("not_found", ("the Hub shows %s no model %s"):format(user, id),
+      "check the spelling of --repo-id; a private model needs a token that may see it",
+      { status = err.status, cause = err })
+  elseif not info then
+    error(err, 0)
+  end
+  local readable, refusal = hf.can_read(id)
+  if readable then return info end
+  if refusal.kind ~= "forbidden" and refusal.kind ~= "auth" and refusal.kind ~= "not_found" then error(refusal, 0) end
+  errors.raise("forbidden", ("model %s is %s and %s's token may not read it"):format(id,
+    info.gated and "gated" or "closed", user),
+    ("ask for access at https://huggingface.co/%s; a fine-grained token must also allow gated repositories"):format(id),
+    { status = refusal.status, cause = refusal })
+end
+
+--- The token may write to the repository for the result. Raises forbidden; gives a warning where the Hub does not tell.
+---@param id string
+---@return string? warning
+function M.destination(id)
+  local answer, reason = hf.can_write(id)
+  if answer == "yes" then return nil end
+  if answer == "unknown" then
+    return ("it cannot be told beforehand whether HF_TOKEN may write to %s: %s"):format(id, reason)
+  end
+  errors.raise("forbidden", ("HF_TOKEN may not write to %s: %s"):format(id, reason),
+    ("make a token with write access at %s, or choose another place with --hub-model-id"):format(TOKEN_PAGE))
+end
+
+-- A JSON file of a repository, or nil where there is none that can be read.
+local function read_json(id, path)
+  local text, err = errors.try(hf.read, id, path)
+  if err then core.log("warn", ("%s of %s could not be read: %s"):format(path, id, err.message)) end
+  local value = text and errors.try(json.decode, text)
+  return type(value) == "table" and value or nil
+end
+
+--- The chat template that the config must carry, and where it is from; nil when the model brings its own.
+---@param args table
+---@return string? template, string? source
+function M.chat_template(args)
+  local given = args.chat_template
+  if given and core.fs_stat(given) then return core.fs_read(given), given end
+  if given then return given, "--chat-template" end
+  if hf.read(args.repo_id, "chat_template.jinja") then return nil end
+  local tokenizer = read_json(args.repo_id, "tokenizer_config.json") or {}
+  if tokenizer.chat_template and tokenizer.chat_template ~= "" then return nil end
+  return openr1.CHAT_TEMPLATE, "default, the model has none"
+end
+
+--- The transformers version for the model.
+---@param args table
+---@return {spec: string, version: string, source: string}
+function M.transformers(args)
+  local model = read_json(args.repo_id, "config.json") or {}
+  local version = model.transformers_version
+  return openr1.transformers(args, type(version) == "string" and version or nil)
+end
+
+--- The state of the repository for the result; nil when there is none yet.
+---@param id string
+---@return {sha?: string, lastModified?: string}?
+function M.head(id)
+  local info, err = errors.try(hf.model_info, id)
+  if info then return info end
+  if err.kind == "not_found" then return nil end
+  error(err, 0)
+end
+
+local function has_weights(info)
+  for _, file in ipairs(info.siblings or {}) do
+    if file.rfilename:match("%.safetensors$") or file.rfilename:match("%.bin$") then return true end
+  end
+  return false
+end
+
+--- The trainer has pushed its result since `before` (as M.head gave it). Raises remote.
+---@param id string
+---@param before table?
+---@param where string the result's folder on the pod, for the hint
+function M.uploaded(id, before, where)
+  local problem
+  for attempt = 1, 3 do
+    local info = M.head(id)
+    if not info then
+      problem = "there is no such repository"
+    elseif before and info.sha == before.sha and info.lastModified == before.lastModified then
+      problem = "it has not changed since the run began"
+    elseif not has_weights(info) then
+      problem = "it has no weights"
+    else
+      return
+    end
+    if attempt < 3 then core.sleep(2) end
+  end
+  errors.raise("remote",
+    ("training ended well, but the result is not at https://huggingface.co/%s: %s"):format(id, problem),
+    ("the train log says why; with --keep on-failure the pod lives on and has it in %s"):format(where))
+end
+
+return M

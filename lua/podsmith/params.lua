@@ -1,0 +1,267 @@
+--- Parameters declared once: from one table come the parsing of flags, their validation, the help text and completion.
+
+local core = require("podsmith.core")
+local errors = require("podsmith.errors")
+
+local M = {}
+
+---@class podsmith.Param
+---@field [1] string the name, as the flag is written: "gpu-count"
+---@field [2] "string"|"integer"|"number"|"flag"|"choice"|"list"|"duration"
+---@field help string
+---@field default? any
+---@field choices? any[] allowed values
+---@field min? number
+---@field max? number
+---@field positional? boolean given without a flag, in the order of declaration
+---@field required? boolean
+---@field aliases? string[] other flags for the same thing
+---@field check? fun(value: any): string? gives what is wrong with a value
+
+--- Raises a wrong-usage error (exit code 2).
+---@param message string
+---@param hint? string
+function M.usage(message, hint)
+  errors.raise("invalid", message, hint, { usage = true })
+end
+
+local function key_of(param) return (param[1]:gsub("-", "_")) end
+
+local function parse_number(param, text, shown)
+  local value = tonumber(text)
+  if param[2] == "integer" then
+    value = math.tointeger(value)
+    if not value then M.usage(("%s must be a whole number, not '%s'"):format(shown, text)) end
+  elseif not value then
+    M.usage(("%s must be a number, not '%s'"):format(shown, text))
+  end
+  if param.min and value < param.min then M.usage(("%s must be at least %s, not %s"):format(shown, param.min, text)) end
+  if param.max and value > param.max then M.usage(("%s must be at most %s, not %s"):format(shown, param.max, text)) end
+  return value
+end
+
+local function check_choice(param, value, shown)
+  if not param.choices then return end
+  local names = {}
+  for i, choice in ipairs(param.choices) do
+    if choice == value then return end
+    names[i] = tostring(choice)
+  end
+  local near = type(value) == "string" and core.nearest(value, names) or ""
+  M.usage(("%s must be one of %s, not '%s'"):format(shown, table.concat(names, ", "), tostring(value)),
+    near ~= "" and ("did you mean '%s'?"):format(near) or nil)
+end
+
+local function parse_value(param, text, shown)
+  local value = text
+  local kind = param[2]
+  if kind == "integer" or kind == "number" then
+    value = parse_number(param, text, shown)
+  elseif kind == "duration" then
+    local ok, seconds = pcall(errors.seconds, text, shown)
+    if not ok then M.usage(seconds.message, seconds.hint) end
+    value = seconds
+  end
+  check_choice(param, value, shown)
+  local wrong = param.check and param.check(value)
+  if wrong then M.usage(("%s: %s"):format(shown, wrong)) end
+  return value
+end
+
+-- flag text -> {param, negated}
+local function flag_index(params)
+  local index, names = {}, {}
+  local function add(name, entry)
+    index[name] = entry
+    names[#names + 1] = name
+  end
+  for _, param in ipairs(params) do
+    if not param.positional then
+      add("--" .. param[1], { param = param })
+      for _, alias in ipairs(param.aliases or {}) do add(alias, { param = param }) end
+      if param[2] == "flag" then add("--no-" .. param[1], { param = param, negated = true }) end
+      for _, alias in ipairs(param.negatives or {}) do add(alias, { param = param, negated = true }) end
+    end
+  end
+  return index, names
+end
+
+local function unknown_flag(flag, names, what)
+  local near = core.nearest(flag, names)
+  M.usage(("unknown flag %s"):format(flag),
+    near ~= "" and ("did you mean %s?"):format(near) or ("`podsmith %s --help` lists the flags"):format(what))
+end
+
+local function store(values, param, value)
+  local key = key_of(param)
+  if param[2] == "list" then
+    values[key] = values[key] or {}
+    table.insert(values[key], value)
+  else
+    values[key] = value
+  end
+end
+
+local function fill(params, values, what)
+  for _, param in ipairs(params) do
+    local key = key_of(param)
+    if values[key] == nil and param.required then
+      M.usage(param.positional and ("%s needs %s"):format(what, param[1]:upper())
+        or ("%s needs --%s"):format(what, param[1]), param.help)
+    end
+    if values[key] == nil then
+      if type(param.default) == "table" then
+        values[key] = table.move(param.default, 1, #param.default, 1, {})
+      elseif param.default ~= nil then
+        values[key] = param.default
+      elseif param[2] == "flag" then
+        values[key] = false
+      elseif param[2] == "list" then
+        values[key] = {}
+      end
+    end
+  end
+  return values
+end
+
+local function takes_rest(params)
+  for _, param in ipairs(params) do if param.rest then return param end end
+end
+
+--- Parses arguments. `--name value`, `--name=value`, flags, positionals; `--` ends flags.
+---@param params podsmith.Param[]
+---@param arguments string[]
+---@param what string the command's name for messages, e.g. "run grpo"
+---@return table values by name with underscores; `help = true` when --help was asked
+---@return table given which names were written by the user
+function M.parse(params, arguments, what)
+  local index, names = flag_index(params)
+  names[#names + 1] = "--help"
+  local values, given = {}, {}
+  local positionals = {}
+  for _, param in ipairs(params) do if param.positional then positionals[#positionals + 1] = param end end
+  local rest = takes_rest(params)
+  local next_positional, i = 1, 1
+  local only_positionals = false
+  while i <= #arguments do
+    local word = arguments[i]
+    if not only_positionals and word == "--" then
+      only_positionals = true
+    elseif not only_positionals and (word == "--help" or word == "-h") then
+      values.help = true
+    elseif not only_positionals and word:match("^%-%-?%a") then
+      local flag, inline = word:match("^(%-%-[^=]+)=(.*)$")
+      flag = flag or word
+      local entry = index[flag]
+      if not entry then
+        if rest then
+          values.rest = table.move(arguments, i, #arguments, 1, {})
+          break
+        end
+        unknown_flag(flag, names, what)
+      end
+      local param = entry.param
+      if param[2] == "flag" then
+        if inline then M.usage(("%s takes no value"):format(flag)) end
+        store(values, param, not entry.negated)
+      else
+        local text = inline
+        if text == nil then
+          i = i + 1
+          text = arguments[i]
+          if text == nil then M.usage(("%s needs a value"):format(flag), param.help) end
+        end
+        store(values, param, parse_value(param, text, flag))
+      end
+      given[key_of(param)] = true
+    else
+      local param = positionals[next_positional]
+      if not param then
+        M.usage(("%s: unexpected '%s'"):format(what, word), ("`podsmith %s --help` shows how to use it"):format(what))
+      end
+      if param.rest then
+        values.rest = table.move(arguments, i, #arguments, 1, {})
+        break
+      end
+      store(values, param, parse_value(param, word, param[1]:upper()))
+      given[key_of(param)] = true
+      if param[2] ~= "list" then next_positional = next_positional + 1 end
+    end
+    i = i + 1
+  end
+  if values.help then return values, given end
+  return fill(params, values, what), given
+end
+
+local function default_text(param)
+  if param.default == nil or param.default == "" or param.default == false then return "" end
+  return (" [%s]"):format(param.default == true and "on" or tostring(param.default))
+end
+
+local function value_name(param)
+  if param.choices then
+    local names = {}
+    for i, choice in ipairs(param.choices) do names[i] = tostring(choice) end
+    return table.concat(names, "|")
+  end
+  return ({ string = "TEXT", integer = "N", number = "X", list = "TEXT", duration = "TIME" })[param[2]] or ""
+end
+
+local function wrap(text, width, indent)
+  local lines, line = {}, ""
+  for word in text:gmatch("%S+") do
+    if #line > 0 and #line + 1 + #word > width then
+      lines[#lines + 1] = line
+      line = word
+    else
+      line = #line > 0 and line .. " " .. word or word
+    end
+  end
+  lines[#lines + 1] = line
+  return table.concat(lines, "\n" .. (" "):rep(indent))
+end
+
+--- The help text of a command or recipe.
+---@param what string "run grpo"
+---@param summary string
+---@param params podsmith.Param[]
+---@param width? integer columns
+---@return string
+function M.help(what, summary, params, width)
+  width = math.max(width or 100, 60)
+  local usage, rows = { "usage: podsmith " .. what }, {}
+  for _, param in ipairs(params) do
+    if param.positional then
+      usage[#usage + 1] = param.required and param[1]:upper() or "[" .. param[1]:upper() .. "]"
+      rows[#rows + 1] = { param[1]:upper(), param }
+    end
+  end
+  usage[#usage + 1] = "[flags]"
+  for _, param in ipairs(params) do
+    if not param.positional then
+      local left = "--" .. param[1]
+      for _, alias in ipairs(param.aliases or {}) do left = left .. ", " .. alias end
+      if param[2] ~= "flag" then left = left .. " " .. value_name(param) end
+      rows[#rows + 1] = { left, param }
+    end
+  end
+  local column = 10
+  for _, row in ipairs(rows) do column = math.max(column, math.min(#row[1], 34)) end
+  local lines = { table.concat(usage, " "), "", wrap(summary, width, 0), "" }
+  for _, row in ipairs(rows) do
+    local text = wrap(row[2].help .. default_text(row[2]), width - column - 4, column + 4)
+    local pad = #row[1] > column and "\n" .. (" "):rep(column + 4) or (" "):rep(column - #row[1] + 2)
+    lines[#lines + 1] = "  " .. row[1] .. pad .. text
+  end
+  return table.concat(lines, "\n")
+end
+
+--- All flags, for completion.
+---@param params podsmith.Param[]
+---@return string[]
+function M.flags(params)
+  local _, names = flag_index(params)
+  return names
+end
+
+return M

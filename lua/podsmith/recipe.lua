@@ -1,0 +1,190 @@
+--- Recipes: a name, a summary, parameters declared once, and a function that reads top to bottom.
+---
+---     return recipe {
+---       name = "hello", summary = "Prints what nvidia-smi says.",
+---       params = { { "vram", "integer", default = 24, help = "GB of GPU memory" } },
+---       run = function(ctx)
+---         local pod <close> = runpod.create { name = "hello", gpu = gpu.pick { vram = ctx.args.vram }, image = "..." }
+---         pod:wait_ready()
+---         print(pod:check("nvidia-smi"))
+---       end,
+---     }
+
+local core = require("podsmith.core")
+local errors = require("podsmith.errors")
+local params = require("podsmith.params")
+
+local M = {}
+
+---@class podsmith.Recipe
+---@field name string
+---@field summary string
+---@field params podsmith.Param[]
+---@field check? fun(args: table) raises (params.usage) on values that do not go together; before anything is sent
+---@field run fun(ctx: podsmith.Context)
+local Recipe = {}
+Recipe.__index = Recipe
+Recipe.__name = "recipe"
+
+--- Parameters that every recipe has.
+M.COMMON = {
+  { "sim", "flag", help = "run against a simulated Runpod and Hub, started for this command; no account, no cost" },
+  { "dry-run", "flag", help = "check everything and show the plan; create nothing" },
+  { "render", "string", help = "write the files that would go to the pod into this folder; create nothing" },
+  { "keep", "choice", choices = { "never", "on-failure", "always" }, default = "never",
+    help = "when to leave the pod running at the end (a failure and Ctrl-C count as failure); it goes on billing" },
+  { "budget", "number", min = 0, help = "refuse GPUs over this price in USD per hour" },
+  { "yes", "flag", aliases = { "-y" }, help = "do not ask before renting" },
+  { "json", "flag", help = "events as JSON lines on standard output" },
+  { "env-file", "string", help = "read variables from this file instead of the nearest .env" },
+}
+
+--- Declares a recipe: `return recipe { name, summary, params, run }`. Checks the declaration at once.
+---@param declaration table
+---@return podsmith.Recipe
+function M.declare(declaration)
+  for _, name in ipairs { "name", "summary", "run" } do
+    if declaration[name] == nil then errors.raise("invalid", ("recipe: the field '%s' is missing"):format(name)) end
+  end
+  declaration.params = declaration.params or {}
+  for i, param in ipairs(declaration.params) do
+    if type(param[1]) ~= "string" or not param[2] or not param.help then
+      errors.raise("invalid", ("recipe %s: parameter %d needs a name, a type and help"):format(declaration.name, i))
+    end
+  end
+  return setmetatable(declaration, Recipe)
+end
+
+--- Whether a value is a declared recipe.
+function M.is(value) return getmetatable(value) == Recipe end
+
+--- The recipe's parameters and those that every recipe has.
+---@return podsmith.Param[]
+function Recipe:all_params()
+  local all = table.move(self.params, 1, #self.params, 1, {})
+  return table.move(M.COMMON, 1, #M.COMMON, #all + 1, all)
+end
+
+-- ---- what a recipe's run function gets ----------------------------------------------------------------------------
+
+---@class podsmith.Context
+---@field args table parameter values, by name with underscores
+---@field given table which of them the user wrote
+---@field run podsmith.Run
+local Context = {}
+Context.__index = Context
+Context.__name = "context"
+
+--- The context of a run that has begun.
+function M.context(declaration, args, given, run)
+  return setmetatable({ recipe = declaration, args = args, given = given, run = run, notes = {} }, Context)
+end
+
+--- Says what happens now.
+---@param format string
+---@param ... any
+function Context:say(format, ...) self.run:say(format, ...) end
+
+--- Records an event and says its message. Waits.
+---@param name string
+---@param fields? table
+---@param message? string
+function Context:event(name, fields, message) self.run:event(name, fields, message) end
+
+--- A line of output of the run.
+---@param line string
+---@param stage? string
+function Context:log(line, stage) self.run:line(stage or "log", line) end
+
+--- Adds a row to the closing summary.
+---@param name string
+---@param value any
+function Context:note(name, value) table.insert(self.notes, { name, tostring(value) }) end
+
+--- Follows a job to its end: its lines are shown with `[stage]` in front and kept in the run's folder, byte for byte.
+--- Raises `remote` with the last lines when it ends with a code other than 0. Waits.
+---@param job podsmith.Job
+---@param stage string
+---@param on_line? fun(line: string)
+function Context:follow(job, stage, on_line)
+  local tail = {}
+  for line in job:lines { copy = self.run.dir .. "/" .. stage .. ".log" } do
+    self.run:line(stage, line)
+    tail[#tail + 1] = line
+    if #tail > 200 then table.remove(tail, 1) end
+    if on_line then on_line(line) end
+  end
+  local code = job:wait().code
+  if code == 0 then return end
+  local last = table.concat(tail, "\n", math.max(1, #tail - 14))
+  self.run:event("remote_error", { stage = stage, code = code, tail = table.concat(tail, "\n") })
+  errors.raise("remote", ("%s ended with code %d; its last lines:\n%s"):format(stage, code, last),
+    ("the whole log is %s/%s.log"):format(self.run.dir, stage), { status = code })
+end
+
+--- Shows the plan and, when only that was asked (--dry-run, --render), answers true: the recipe returns then.
+--- `files` are {name = content} that would go to the pod.
+---@param rows string[][] {name, value}
+---@param files? table<string, string>
+---@return boolean stop
+function Context:plan(rows, files)
+  if not self.args.dry_run and not self.args.render then return false end
+  self.run:event("dry_run", { plan = rows })
+  self.run:say("plan (nothing has been created):")
+  for _, row in ipairs(rows) do self.run:say("  %-16s %s", row[1], row[2]) end
+  local names = {}
+  for name in pairs(files or {}) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    if self.args.render then
+      core.fs_write(self.args.render .. "/" .. name, files[name])
+      self.run:say("  wrote %s/%s (%d bytes)", self.args.render, name, #files[name])
+    else
+      self.run:say("  file %s (%d bytes; --render DIR writes it)", name, #files[name])
+    end
+  end
+  return true
+end
+
+-- ---- finding recipes ------------------------------------------------------------------------------------------------
+
+--- Names of the recipes that podsmith brings.
+---@return string[]
+function M.names()
+  local names = {}
+  for _, file in ipairs(core.sources("recipes/")) do
+    local name = file:match("^recipes/([%w_-]+)%.lua$")
+    if name then names[#names + 1] = name end
+  end
+  return names
+end
+
+local function load_text(text, name)
+  local chunk, problem = load(text, "@" .. name, "t")
+  if not chunk then errors.raise("script", problem, "the script is not valid Lua") end
+  return chunk
+end
+
+--- Loads a recipe or script by name or path: its main function and its display name. Does not run it.
+---@param name string
+---@return function chunk, string label
+function M.load(name)
+  if name:match("%.lua$") or name:find("/", 1, true) then
+    local text = errors.try(core.fs_read, name)
+    if not text then
+      params.usage(("there is no script %s"):format(name), "give a path to a Lua file, or one of: " .. table.concat(M.names(), ", "))
+    end
+    local folder = name:match("^(.*)/[^/]*$") or "."
+    package.path = folder .. "/?.lua;" .. folder .. "/?/init.lua"
+    return load_text(text, name), (name:match("([^/]+)%.lua$") or name)
+  end
+  local text = core.source("recipes/" .. name .. ".lua")
+  if not text then
+    local near = core.nearest(name, M.names())
+    params.usage(("there is no recipe '%s'"):format(name),
+      near ~= "" and ("did you mean '%s'?"):format(near) or "podsmith brings: " .. table.concat(M.names(), ", "))
+  end
+  return load_text(text, "recipes/" .. name .. ".lua"), name
+end
+
+return M

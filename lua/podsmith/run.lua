@@ -1,0 +1,157 @@
+--- A run: one execution of a recipe or script, with its journal entry, its folder, its events and what it spends.
+
+local core = require("podsmith.core")
+local show = require("podsmith.show")
+
+local M = {}
+
+---@class podsmith.Run
+---@field id string 8 characters, unique; part of the name of every pod of the run
+---@field dir string folder of its logs
+---@field keep "never"|"on-failure"|"always" what happens to its pods at the end
+---@field unsettled table<string, true> attempts whose answer was lost: a pod may still appear under the name
+local Run = {}
+Run.__index = Run
+Run.__name = "run"
+
+local current
+local journal
+
+--- The journal of this machine (opened once). Waits.
+function M.journal()
+  journal = journal or core.journal_open(core.state_dir())
+  return journal
+end
+
+--- Begins a run: journal entry, lock, folder. Waits.
+---@param options {recipe: string, params?: table, budget?: number, keep?: string, json?: boolean}
+---@return podsmith.Run
+function M.begin(options)
+  local log = M.journal()
+  local params = {}
+  for name, value in pairs(options.params or {}) do params[name] = value end
+  params._endpoint = core.env("RUNPOD_API_URL") or "https://api.runpod.io" -- reap looks only where the pod was made
+  local id, lock = log:begin_run { recipe = options.recipe, params = params, budget = options.budget }
+  local run = setmetatable({
+    id = id,
+    recipe = options.recipe,
+    dir = core.state_dir() .. "/runs/" .. id,
+    keep = options.keep or "never",
+    budget = options.budget,
+    json = options.json,
+    started = core.now(),
+    attempts = 0,
+    pods = {},
+    unsettled = {},
+    project = options.project,
+  }, Run)
+  run.lock = lock
+  current = run
+  return run
+end
+
+--- The run that is going on; scripts and the shell have one too.
+---@return podsmith.Run
+function M.current()
+  if not current then current = M.begin { recipe = "script" } end
+  return current
+end
+
+--- Whether a run has been begun in this process.
+function M.is_begun() return current ~= nil end
+
+local function clock(run)
+  local seconds = math.floor(core.now() - run.started)
+  return ("%02d:%02d"):format(seconds // 60, seconds % 60)
+end
+
+local function write(run, text)
+  if not run.json then
+    io.stdout:write(core.redact(text), "\n")
+  end
+end
+
+local function paint(text, code)
+  return core.terminal(1).color and ("\27[%sm%s\27[0m"):format(code, text) or text
+end
+
+--- Says what happens now: a line with the run's clock.
+---@param format string
+---@param ... any
+function Run:say(format, ...)
+  local text = select("#", ...) > 0 and format:format(...) or format
+  write(self, paint("[" .. clock(self) .. "] ", "2") .. text)
+end
+
+--- A line of remote output.
+---@param stage string "setup", "train"
+---@param line string
+function Run:line(stage, line)
+  write(self, paint("[" .. stage .. "] ", "36") .. line)
+end
+
+--- Records an event in the journal, in the run's JSON output, and says `message`. Waits (the journal is on disk).
+---@param name string "pod_created"
+---@param fields? table
+---@param message? string
+function Run:event(name, fields, message)
+  fields = fields or {}
+  M.journal():add_event(self.id, name, fields)
+  if self.json then
+    local row = { event = name, run = self.id, recipe = self.recipe, timestamp = core.utc_text(core.utc()), message = message }
+    for key, value in pairs(fields) do row[key] = value end
+    io.stdout:write(core.redact(json.encode(row)), "\n")
+  end
+  if message then self:say("%s", message) end
+end
+
+--- A number for the next pod attempt of this run.
+function Run:next_attempt()
+  self.attempts = self.attempts + 1
+  return self.attempts
+end
+
+--- USD spent so far: each pod's price times its time. An estimate until the bill: Runpod bills by the second from creation.
+---@return number
+function Run:cost()
+  local sum = 0
+  for _, pod in ipairs(self.pods) do sum = sum + pod:cost() end
+  return sum
+end
+
+--- Ends the run: closing line, journal entry, lock. Waits.
+---@param status "done"|"failed"|"cancelled"
+function Run:finish(status)
+  if self.finished then return end
+  self.finished = true
+  for name in pairs(self.unsettled) do require("podsmith.runpod").end_lost(name) end
+  M.journal():end_run(self.id, status)
+  self.lock:release()
+  if current == self then current = nil end
+end
+
+--- The closing summary: time, cost, pods.
+---@param headline string
+---@param rows? string[][] more rows {name, value}
+function Run:summary(headline, rows)
+  local list = { { "run", self.id .. "  (" .. self.recipe .. ")" } }
+  list[#list + 1] = { "duration", show.duration(core.now() - self.started) }
+  for _, pod in ipairs(self.pods) do
+    list[#list + 1] = { "pod", ("%s  %s  %s/h for %s = %s  %s"):format(pod.id, pod.gpu_text or "", show.money(pod.price),
+      show.duration(pod:age()), show.money(pod:cost()), pod.state) }
+  end
+  list[#list + 1] = { "cost", show.money(self:cost()) .. " (price x time; the bill is Runpod's)" }
+  for _, row in ipairs(rows or {}) do list[#list + 1] = row end
+  list[#list + 1] = { "logs", self.dir }
+  write(self, "")
+  write(self, paint(headline, "1"))
+  for _, row in ipairs(list) do write(self, ("  %-10s %s"):format(row[1], row[2])) end
+end
+
+--- Whether the run keeps its pods after an end of this sort.
+---@param failed boolean
+function Run:keeps_pods(failed)
+  return self.keep == "always" or (self.keep == "on-failure" and failed)
+end
+
+return M

@@ -1,0 +1,52 @@
+--- SSH to any host. A session runs commands and writes files; `podsmith.pod` keeps one for each pod.
+
+local core = require("podsmith.core")
+local errors = require("podsmith.errors")
+
+local M = {}
+
+local OPTIONS = { "host", "port", "user", "key", "passphrase", "host_key", "known_hosts", "alias", "pin", "connect_timeout",
+  "login_timeout", "keepalive" }
+
+--- Where podsmith keeps the host keys that it has seen.
+---@return string
+function M.known_hosts() return core.state_dir() .. "/known_hosts" end
+
+--- Connects and logs in with a key. Waits.
+--- `host_key` is the expected fingerprint "SHA256:..." or a list; without it the key is pinned at first use in podsmith's
+--- own known hosts file and must stay the same. Raises network, timeout, auth, host_key.
+--- The session has `exec(command, {input, env, timeout}) -> {code, signal, stdout, stderr}`, `start(command) -> process`,
+--- `upload(text, path, mode)`, `upload_file(path, remote, mode)`, `host_key()`, `close()`.
+---@param options {host: string, port?: integer, user?: string, key?: string, host_key?: string|string[], pin?: boolean}
+---@return userdata session
+function M.connect(options)
+  options = errors.check_options(options, OPTIONS, "ssh.connect")
+  if not options.host then errors.raise("invalid", "ssh.connect needs a host") end
+  local wanted = options.host_key
+  if type(wanted) == "string" then wanted = { wanted } end
+  return core.ssh_connect {
+    host = options.host,
+    port = options.port or 22,
+    user = options.user or "root",
+    key = options.key or require("podsmith.keys").private_path(),
+    passphrase = options.passphrase,
+    fingerprints = wanted,
+    known_hosts = options.known_hosts or M.known_hosts(),
+    alias = options.alias or ("[%s]:%d"):format(options.host, options.port or 22),
+    pin = options.pin,
+    connect_timeout = options.connect_timeout,
+    login_timeout = options.login_timeout,
+    keepalive = options.keepalive,
+  }
+end
+
+--- A command line from a list of arguments, each quoted for the shell.
+---@param arguments string[]
+---@return string
+function M.quote(arguments)
+  local quoted = {}
+  for i, argument in ipairs(arguments) do quoted[i] = core.shell_quote(tostring(argument)) end
+  return table.concat(quoted, " ")
+end
+
+return M

@@ -1,0 +1,127 @@
+#include "sim/control.hpp"
+
+#include "base/text.hpp"
+#include "sim/problem.hpp"
+
+namespace podsmith::sim {
+namespace {
+
+using nlohmann::json;
+
+json pod_state(const Pod& pod) {
+    return {{"id", pod.id},
+            {"name", pod.name},
+            {"status", pod.status},
+            {"gpu", pod.gpu_id},
+            {"gpu_count", pod.gpu_count},
+            {"place", pod.place},
+            {"is_up", pod.is_up},
+            {"ssh_port", pod.ssh_port},
+            {"cost_per_hour", pod.cost},
+            {"spent", pod.spent},
+            {"created_at", utc_text(pod.created_at)},
+            {"ended_at", pod.ended_by.empty() ? json(nullptr) : json(utc_text(pod.ended_at))},
+            {"ended_by", pod.ended_by.empty() ? json(nullptr) : json(pod.ended_by)}};
+}
+
+Response state(Core& core) {
+    PodBook& book = core.api->pods();
+    const double spent = book.spent();
+    json pods = json::array();
+    for (const Pod* pod : book.all())
+        pods.push_back(pod_state(*pod));
+    const std::size_t alive = pods.size();
+    for (const auto& pod : book.ended())
+        pods.push_back(pod_state(*pod));
+    return json_answer(200, {{"pods", pods},
+                             {"alive", alive},
+                             {"requests", core.requests},
+                             {"cost", spent},
+                             {"balance", core.api->balance_left()},
+                             {"faults", core.faults.to_json()}});
+}
+
+/// The body is the text itself, or JSON with it under `name`.
+std::string text_of(const Request& request, const char* name) {
+    const json body = json::parse(request.body, nullptr, false);
+    if (body.is_object() && body.contains(name) && body[name].is_string())
+        return body[name];
+    return trim(request.body);
+}
+
+Response done(const Result<void>& result) {
+    return result ? json_answer(200, {{"ok", true}}) : problem(422, result.error().text());
+}
+
+enum class Side { api, hub };
+
+asio::awaitable<Response> serve(std::shared_ptr<Core> core, std::shared_ptr<Request> request, Side side) {
+    const bool is_v2 = side == Side::api && !request->segments.empty() && request->segments[0] == "v2";
+    std::string route = side == Side::hub ? core->hub->route_of(*request) : core->api->route_of(*request);
+    ++core->requests[route.empty() ? request->method + " (no route)" : route];
+    const std::vector<Fault> faults = core->faults.match(*request);
+    if (core->rtt > 0)
+        co_await core->loop.sleep(core->rtt);
+    auto response = std::make_shared<Response>();
+    const bool ended = co_await apply_before(core->loop, faults, response);
+    if (ended)
+        co_return std::move(*response);
+    if (side == Side::hub) {
+        Response real = co_await core->hub->dispatch(request);
+        *response = std::move(real);
+    } else if (is_v2) {
+        Response real = co_await RunpodApi::dispatch(core->api, request);
+        *response = std::move(real);
+    } else {
+        *response = problem(404, "resource not found");
+    }
+    apply_after(faults, *response);
+    co_return std::move(*response);
+}
+
+} // namespace
+
+void add_control_routes(Core& core) {
+    // The router is part of the core, so the reference holds as long as the routes do.
+    Router& control = core.control;
+    control.on("GET", "/_sim/state", [&core](const Request&) { return state(core); });
+    control.on("POST", "/_sim/fault",
+               [&core](const Request& request) { return done(core.faults.add(text_of(request, "spec"))); });
+    control.on("DELETE", "/_sim/fault", [&core](const Request&) {
+        core.faults.clear();
+        return done({});
+    });
+    control.on("POST", "/_sim/stock", [&core](const Request& request) {
+        return done(core.api->catalog().set_stock(text_of(request, "stock")));
+    });
+    control.on("POST", "/_sim/pods/{id}/kill-sshd-and-move", [&core](const Request& request) {
+        Pod* pod = core.api->pods().find(request.param("id"));
+        if (!pod)
+            return problem(404, "no such pod");
+        const Result<int> port = core.api->pods().move_sshd(*pod);
+        return port ? json_answer(200, {{"port", *port}}) : problem(409, port.error().text());
+    });
+    control.on("POST", "/_sim/pods/{id}/vanish", [&core](const Request& request) {
+        Pod* pod = core.api->pods().find(request.param("id"));
+        if (!pod)
+            return problem(404, "no such pod");
+        core.api->pods().terminate(*pod, "vanished");
+        return done({});
+    });
+}
+
+asio::awaitable<Response> serve_api(std::shared_ptr<Core> core, std::shared_ptr<Request> request) {
+    if (!request->segments.empty() && request->segments[0] == "_sim") {
+        Response response = co_await core->control.dispatch(request);
+        co_return response;
+    }
+    Response response = co_await serve(core, request, Side::api);
+    co_return response;
+}
+
+asio::awaitable<Response> serve_hub(std::shared_ptr<Core> core, std::shared_ptr<Request> request) {
+    Response response = co_await serve(core, request, Side::hub);
+    co_return response;
+}
+
+} // namespace podsmith::sim

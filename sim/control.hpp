@@ -1,0 +1,26 @@
+#pragma once
+#include "sim/faults.hpp"
+#include "sim/runpod_api.hpp"
+
+namespace podsmith::sim {
+
+/// What the servers' handlers share; it lives as long as the last of them.
+struct Core {
+    explicit Core(net::Loop& l) : loop(l) {}
+    net::Loop& loop;
+    double rtt = 0; ///< seconds
+    FaultPlan faults;
+    std::shared_ptr<RunpodApi> api;
+    std::shared_ptr<Router> hub = std::make_shared<Router>();
+    std::map<std::string, int> requests; ///< calls per route ("POST /v2/pods")
+    Router control;
+};
+
+/// The routes below /_sim: faults, accidents, and the state for tests. No key: they are on loopback.
+void add_control_routes(Core& core);
+
+/// Answers a request to the API's server and to the Hub's: latency, faults, count, then the real handler.
+asio::awaitable<Response> serve_api(std::shared_ptr<Core> core, std::shared_ptr<Request> request);
+asio::awaitable<Response> serve_hub(std::shared_ptr<Core> core, std::shared_ptr<Request> request);
+
+} // namespace podsmith::sim

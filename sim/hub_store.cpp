@@ -1,0 +1,203 @@
+#include "sim/hub_store.hpp"
+
+#include "base/text.hpp"
+
+#include <array>
+#include <fmt/core.h>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <openssl/evp.h>
+
+namespace podsmith::sim {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string digest(const EVP_MD* kind, std::string_view bytes) {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> out;
+    unsigned size = 0;
+    EVP_Digest(bytes.data(), bytes.size(), out.data(), &size, kind, nullptr);
+    std::string hex;
+    for (unsigned i = 0; i < size; ++i)
+        hex += fmt::format("{:02x}", out[i]);
+    return hex;
+}
+
+} // namespace
+
+std::string sha1_hex(std::string_view bytes) {
+    return digest(EVP_sha1(), bytes);
+}
+std::string sha256_hex(std::string_view bytes) {
+    return digest(EVP_sha256(), bytes);
+}
+
+std::string git_blob_id(std::string_view content) {
+    std::string bytes = fmt::format("blob {}", content.size());
+    bytes += '\0';
+    bytes += content;
+    return sha1_hex(bytes);
+}
+
+std::string lfs_pointer(const std::string& sha256, std::uint64_t size) {
+    return fmt::format("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n", sha256, size);
+}
+
+HubFile regular_file(std::string content) {
+    HubFile file;
+    file.oid = git_blob_id(content);
+    file.size = content.size();
+    file.content = std::make_shared<const std::string>(std::move(content));
+    return file;
+}
+
+HubFile large_file(const std::string& sha256, std::uint64_t size) {
+    HubFile file;
+    file.oid = git_blob_id(lfs_pointer(sha256, size));
+    file.size = size;
+    file.sha256 = sha256;
+    return file;
+}
+
+const HubCommit* HubRepo::at(const std::string& revision) const {
+    std::string wanted = revision == "HEAD" ? "main" : revision;
+    if (const auto branch = branches.find(wanted); branch != branches.end())
+        wanted = branch->second;
+    else if (const auto tag = tags.find(wanted); tag != tags.end())
+        wanted = tag->second;
+    if (const auto exact = commits.find(wanted); exact != commits.end())
+        return &exact->second;
+    if (wanted.size() < 7 || wanted.find_first_not_of("0123456789abcdef") != std::string::npos)
+        return nullptr;
+    const auto near = commits.lower_bound(wanted);
+    return near != commits.end() && near->first.starts_with(wanted) ? &near->second : nullptr;
+}
+
+std::vector<const HubCommit*> HubRepo::history(const std::string& revision) const {
+    std::vector<const HubCommit*> found;
+    for (const HubCommit* commit = at(revision); commit;
+         commit = commit->parent.empty() ? nullptr : at(commit->parent))
+        found.push_back(commit);
+    return found;
+}
+
+HubStore::HubStore(const System& given_system, fs::path given_dir)
+    : system(given_system), dir(std::move(given_dir)) {
+    std::error_code error; // a folder that cannot be made shows in the first upload
+    fs::create_directories(dir / "lfs", error);
+}
+
+HubRepo* HubStore::find(const std::string& type, const std::string& id) {
+    const auto found = repos.find(type + " " + id);
+    return found == repos.end() ? nullptr : &found->second;
+}
+
+HubRepo* HubStore::find_any_case(const std::string& type, const std::string& id) {
+    for (auto& [key, repo] : repos)
+        if (repo.type == type && lower(repo.id) == lower(id))
+            return &repo;
+    return nullptr;
+}
+
+HubRepo& HubStore::create(const std::string& type, const std::string& id, bool is_private) {
+    HubRepo repo;
+    repo.type = type;
+    repo.id = id;
+    repo.internal_id = sha1_hex(type + id).substr(0, 24);
+    repo.is_private = is_private;
+    repo.created_at = system.utc();
+    HubRepo& kept = repos[type + " " + id] = std::move(repo);
+    HubTree files;
+    files[".gitattributes"] = regular_file(default_gitattributes());
+    commit(kept, "main", std::move(files), "initial commit", "", kept.owner());
+    return kept;
+}
+
+bool HubStore::remove(const std::string& type, const std::string& id) {
+    return repos.erase(type + " " + id) > 0;
+}
+
+std::string HubStore::commit(HubRepo& repo, const std::string& branch, HubTree files,
+                             const std::string& title, const std::string& message,
+                             const std::string& author) {
+    HubCommit made;
+    const auto head = repo.branches.find(branch);
+    made.parent = head == repo.branches.end() ? "" : head->second;
+    made.title = title;
+    made.message = message;
+    made.author = author;
+    made.date = system.utc();
+    made.files = std::move(files);
+    // The count keeps two equal commits of one second apart.
+    std::string text = fmt::format("{} {} {} {} {}", repo.type, repo.id, made.parent, title, ++commits_made);
+    for (const auto& [path, file] : made.files)
+        text += path + file.oid;
+    made.id = sha1_hex(text);
+    const std::string id = made.id;
+    repo.commits[id] = std::move(made);
+    repo.branches[branch] = id;
+    return id;
+}
+
+bool HubStore::has_large(const std::string& sha256) const {
+    std::error_code error;
+    return phantoms.contains(sha256) || fs::exists(large_path(sha256), error);
+}
+
+std::uint64_t HubStore::large_size(const std::string& sha256) const {
+    if (const auto phantom = phantoms.find(sha256); phantom != phantoms.end())
+        return phantom->second.size;
+    std::error_code error;
+    const auto size = fs::file_size(large_path(sha256), error);
+    return error ? 0 : size;
+}
+
+Result<std::string> HubStore::read_large(const std::string& sha256, std::uint64_t offset,
+                                         std::uint64_t count) const {
+    if (const auto phantom = phantoms.find(sha256); phantom != phantoms.end()) {
+        const HubPhantom& known = phantom->second;
+        std::string out(offset < known.head.size() ? known.head.substr(offset, count) : "");
+        const std::uint64_t left = offset < known.size ? known.size - offset : 0;
+        out.resize(std::min(count, left), '\0');
+        return out;
+    }
+    std::ifstream file(large_path(sha256), std::ios::binary);
+    std::string out(count, '\0');
+    file.seekg(static_cast<std::streamoff>(offset));
+    file.read(out.data(), static_cast<std::streamsize>(count));
+    if (!file && !file.eof())
+        return fail(Kind::io, "read large file " + sha256);
+    out.resize(static_cast<std::size_t>(file.gcount()));
+    return out;
+}
+
+std::string HubStore::add_phantom(const std::string& seed, std::string head, std::uint64_t size) {
+    const std::string id = sha256_hex("phantom " + seed);
+    phantoms[id] = {std::move(head), size};
+    return id;
+}
+
+std::map<std::string, std::uint64_t> safetensors_parameters(std::string_view beginning) {
+    std::map<std::string, std::uint64_t> counts;
+    if (beginning.size() < 8)
+        return counts;
+    std::uint64_t length = 0;
+    for (int i = 7; i >= 0; --i)
+        length = length << 8 | static_cast<unsigned char>(beginning[static_cast<std::size_t>(i)]);
+    if (length > 25'000'000 || beginning.size() - 8 < length)
+        return counts;
+    const auto header = nlohmann::json::parse(beginning.substr(8, length), nullptr, false);
+    if (!header.is_object())
+        return counts;
+    for (const auto& [name, tensor] : header.items()) {
+        if (name == "__metadata__" || !tensor.is_object() || !tensor.contains("shape"))
+            continue;
+        std::uint64_t elements = 1;
+        for (const auto& extent : tensor["shape"])
+            elements *= extent.is_number_unsigned() ? extent.get<std::uint64_t>() : 0;
+        counts[tensor.value("dtype", "F32")] += elements;
+    }
+    return counts;
+}
+
+} // namespace podsmith::sim

@@ -1,0 +1,108 @@
+#pragma once
+#include "base/error.hpp"
+#include "base/system.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace podsmith::sim {
+
+std::string sha1_hex(std::string_view bytes);
+std::string sha256_hex(std::string_view bytes);
+/// The id git gives to a file of this content.
+std::string git_blob_id(std::string_view content);
+/// The pointer file that git keeps for a large file.
+std::string lfs_pointer(const std::string& sha256, std::uint64_t size);
+
+/// One file of one revision.
+struct HubFile {
+    std::string oid; ///< git's: of the content, or of the pointer of a large file
+    std::uint64_t size = 0;
+    std::string sha256;                         ///< large files only
+    std::shared_ptr<const std::string> content; ///< regular files only
+    bool is_lfs() const { return !sha256.empty(); }
+};
+using HubTree = std::map<std::string, HubFile>;
+
+HubFile regular_file(std::string content);
+HubFile large_file(const std::string& sha256, std::uint64_t size);
+
+struct HubCommit {
+    std::string id, title, message, author;
+    double date = 0;
+    std::string parent;
+    HubTree files;
+};
+
+struct HubRepo {
+    std::string type;        ///< "model" or "dataset"
+    std::string id;          ///< "namespace/name"
+    std::string internal_id; ///< 24 hex digits
+    bool is_private = false;
+    bool is_disabled = false;
+    std::string gated;                      ///< "", "auto" or "manual"
+    std::set<std::string> granted, pending; ///< users, for gated ones
+    double created_at = 0;
+    std::map<std::string, std::string> branches; ///< "main" or "refs/pr/1" -> commit
+    std::map<std::string, std::string> tags;
+    std::map<std::string, HubCommit> commits;
+
+    std::string owner() const { return id.substr(0, id.find('/')); }
+    std::string name() const { return id.substr(id.find('/') + 1); }
+    /// The commit of a branch, tag, full or abbreviated (7 and more) id, or HEAD; null when there is none.
+    const HubCommit* at(const std::string& revision) const;
+    /// Newest first.
+    std::vector<const HubCommit*> history(const std::string& revision) const;
+};
+
+/// The bytes of a large file that is not on disk: a beginning, then zeros.
+struct HubPhantom {
+    std::string head;
+    std::uint64_t size = 0;
+};
+
+/// Repositories and the pool of large files.
+struct HubStore {
+    HubStore(const System& system, std::filesystem::path dir);
+
+    HubRepo* find(const std::string& type, const std::string& id);
+    /// A repository whose id differs in case only; null when there is none.
+    HubRepo* find_any_case(const std::string& type, const std::string& id);
+    /// With the first commit that every repository has.
+    HubRepo& create(const std::string& type, const std::string& id, bool is_private);
+    bool remove(const std::string& type, const std::string& id);
+    /// Adds a commit to a branch (made if missing) and returns its id.
+    std::string commit(HubRepo& repo, const std::string& branch, HubTree files, const std::string& title,
+                       const std::string& message, const std::string& author);
+
+    bool has_large(const std::string& sha256) const;
+    /// Size of a stored large file, 0 when there is none.
+    std::uint64_t large_size(const std::string& sha256) const;
+    /// A piece of a large file.
+    Result<std::string> read_large(const std::string& sha256, std::uint64_t offset,
+                                   std::uint64_t count) const;
+    std::filesystem::path large_path(const std::string& sha256) const { return dir / "lfs" / sha256; }
+    /// Declares a large file without bytes and returns its made-up sha256.
+    std::string add_phantom(const std::string& seed, std::string head, std::uint64_t size);
+
+    const System& system;
+    std::filesystem::path dir;
+    std::map<std::string, HubRepo> repos; ///< by "type id"
+    std::map<std::string, HubPhantom> phantoms;
+    unsigned commits_made = 0;
+};
+
+/// Fills a store with what the simulator has from the start; hub_seed.cpp lists it.
+void seed_hub(HubStore& store, const std::string& user);
+/// The .gitattributes of a new repository.
+std::string default_gitattributes();
+/// Element counts by dtype from the header of a safetensors file ("" or a bad one: empty).
+std::map<std::string, std::uint64_t> safetensors_parameters(std::string_view beginning);
+
+} // namespace podsmith::sim

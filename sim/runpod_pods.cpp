@@ -1,0 +1,299 @@
+#include "sim/runpod_pods.hpp"
+
+#include <algorithm>
+#include <boost/asio/ip/tcp.hpp>
+#include <fmt/core.h>
+
+namespace podsmith::sim {
+namespace {
+
+using tcp = asio::ip::tcp;
+
+constexpr double kProbeEvery = 0.05;
+constexpr int kMaxProbes = 100; // then the mapping is shown anyway: it never promised that sshd listens
+constexpr double kHoursPerMonth = 730;
+constexpr double kDiskPerMonth = 0.10, kStoppedVolumePerMonth = 0.20; // USD per GB
+
+bool answers(net::Loop& loop, int port) {
+    tcp::socket socket(loop.context());
+    boost::system::error_code error;
+    // Loopback: accepted or refused at once, never a wait.
+    socket.connect(tcp::endpoint(asio::ip::address_v4::loopback(), static_cast<unsigned short>(port)), error);
+    return !error;
+}
+
+} // namespace
+
+bool Pod::has_ssh_port() const {
+    return std::find(ports.begin(), ports.end(), "22/tcp") != ports.end();
+}
+
+int Pod::volume_gb() const {
+    return mounts.contains("persistent") ? mounts["persistent"].value("size", 0) : 0;
+}
+
+std::string Pod::volume_path() const {
+    return mounts.contains("persistent") ? mounts["persistent"].value("path", "/workspace") : "/workspace";
+}
+
+PodBook::PodBook(net::Loop& loop, Catalog& catalog, PodSettings settings)
+    : loop_(loop), catalog_(catalog), settings_(std::move(settings)) {}
+
+PodBook::~PodBook() {
+    clear();
+}
+
+std::filesystem::path PodBook::root_of(const Pod& pod) const {
+    return settings_.dir / "pods" / pod.id;
+}
+
+std::filesystem::path PodBook::volume_of(const Pod& pod) const {
+    return settings_.dir / "volumes" / pod.id;
+}
+
+Pod* PodBook::find(const std::string& id) {
+    for (auto& pod : pods_)
+        if (pod->id == id)
+            return pod.get();
+    return nullptr;
+}
+
+std::vector<Pod*> PodBook::all() {
+    std::vector<Pod*> out;
+    for (auto& pod : pods_)
+        out.push_back(pod.get());
+    return out;
+}
+
+Pod& PodBook::create(std::unique_ptr<Pod> pod, const std::string& place) {
+    const System& system = loop_.system();
+    pod->id = system.random_tag(14);
+    pod->key = "rpa_pod_" + system.random_tag(32);
+    pod->host_suffix = system.random_tag(8);
+    pod->place = place;
+    pod->cuda = catalog_.cuda_of(place);
+    pod->created_at = system.utc();
+    pod->settled_at = loop_.now();
+    pod->timer = std::make_unique<net::Timer>(loop_);
+    pod->log = std::make_shared<LogBuffer>(loop_);
+    catalog_.take(pod->gpu_id, place, pod->gpu_count);
+    pods_.push_front(std::move(pod));
+    Pod& kept = *pods_.front();
+    kept.log->add("system", "create pod network");
+    boot(kept);
+    return kept;
+}
+
+void PodBook::after(Pod& pod, double seconds, void (PodBook::*next)(Pod&)) {
+    pod.timer->start(seconds, [this, &pod, next, generation = pod.generation](bool fired) {
+        // The timer belongs to the pod and the pod to us: when this runs, both are there.
+        if (fired && pod.generation == generation)
+            (this->*next)(pod);
+    });
+}
+
+int PodBook::fresh_port(Pod& pod) {
+    int port = 0;
+    for (int attempt = 0; attempt < 50; ++attempt) {
+        tcp::acceptor acceptor(loop_.context());
+        boost::system::error_code error;
+        acceptor.open(tcp::v4(), error);
+        acceptor.bind(tcp::endpoint(asio::ip::address_v4::loopback(), 0), error);
+        port = error ? 0 : acceptor.local_endpoint(error).port();
+        const bool taken =
+            std::any_of(pods_.begin(), pods_.end(), [port](const auto& p) { return p->ssh_port == port; });
+        if (!error && !taken && pod.used_ports.insert(port).second)
+            break;
+    }
+    return port;
+}
+
+void PodBook::boot(Pod& pod) {
+    ++pod.generation;
+    pod.is_up = pod.is_ssh_mapped = false;
+    pod.started_at.reset();
+    pod.status = settings_.provisioning_first ? "PROVISIONING" : "RUNNING";
+    pod.ssh_port = fresh_port(pod);
+    pod.log->add("system", "create container " + pod.image);
+    pod.log->add("system", fmt::format("{} Pulling from image", pod.image));
+    after(pod, settings_.boot, &PodBook::begin_container);
+}
+
+SandboxSpec PodBook::spec_of(Pod& pod) {
+    SandboxSpec spec;
+    spec.pod_id = pod.id;
+    spec.root = root_of(pod);
+    if (pod.volume_gb() > 0)
+        spec.volume = volume_of(pod);
+    spec.volume_path = pod.volume_path();
+    spec.image = pod.image;
+    spec.args = pod.args;
+    const GpuType* type = catalog_.gpu(pod.gpu_id);
+    spec.gpu_count = pod.gpu_count;
+    spec.gpu_name = pod.gpu_id;
+    spec.gpu_memory_gb = type ? type->memory : 0;
+    spec.ssh_port = pod.ssh_port;
+    spec.env = settings_.world;
+    for (const auto& [name, value] : pod.env)
+        spec.env[name] = value;
+    spec.env["RUNPOD_POD_ID"] = pod.id;
+    spec.env["RUNPOD_POD_HOSTNAME"] = pod.id + "-" + pod.host_suffix;
+    spec.env["RUNPOD_API_KEY"] = pod.key;
+    spec.env["RUNPOD_DC_ID"] = pod.place == kCommunity ? "" : pod.place;
+    spec.env["RUNPOD_GPU_COUNT"] = std::to_string(pod.gpu_count);
+    spec.env["RUNPOD_CPU_COUNT"] = std::to_string(8 * pod.gpu_count);
+    spec.env["RUNPOD_PUBLIC_IP"] = "127.0.0.1";
+    if (pod.has_ssh_port())
+        spec.env["RUNPOD_TCP_PORT_22"] = std::to_string(pod.ssh_port);
+    spec.on_log = [log = pod.log](const std::string& source, const std::string& line) {
+        log->add(source, line);
+    };
+    // Posted: the sandbox must not be destroyed inside its own call.
+    spec.on_exit = [this, alive = std::weak_ptr(alive_), id = pod.id, generation = pod.generation](int code) {
+        loop_.post([this, alive, id, generation, code] {
+            Pod* ended = alive.expired() ? nullptr : find(id);
+            if (!ended || ended->generation != generation)
+                return;
+            ended->log->add("system", fmt::format("container exited with code {}", code));
+            stop(*ended, "container ended");
+        });
+    };
+    return spec;
+}
+
+void PodBook::begin_container(Pod& pod) {
+    pod.status = "RUNNING";
+    pod.log->add("system", "start container for " + pod.image + ": begin");
+    std::error_code ignored;
+    if (!settings_.no_sshd) {
+        std::filesystem::create_directories(root_of(pod), ignored);
+        if (pod.volume_gb() > 0)
+            std::filesystem::create_directories(volume_of(pod), ignored);
+        auto sandbox = Sandbox::start(loop_, spec_of(pod));
+        if (!sandbox) {
+            pod.log->add("system", "error: start container: " + sandbox.error().text());
+            end_container(pod);
+            pod.status = "ERROR";
+            return;
+        }
+        pod.sandbox = std::move(*sandbox);
+        pod.ssh_port = pod.sandbox->ssh_port();
+        pod.used_ports.insert(pod.ssh_port);
+    }
+    pod.is_up = true;
+    pod.started_at = loop_.system().utc();
+    pod.probes = 0;
+    probe(pod);
+}
+
+void PodBook::probe(Pod& pod) {
+    const bool ready = !pod.sandbox || (pod.sandbox->has_sshd() && answers(loop_, pod.ssh_port));
+    if (ready || ++pod.probes > kMaxProbes)
+        pod.is_ssh_mapped = pod.has_ssh_port();
+    else
+        after(pod, kProbeEvery, &PodBook::probe);
+}
+
+void PodBook::end_container(Pod& pod) {
+    settle(pod);
+    ++pod.generation;
+    pod.timer->cancel();
+    pod.is_up = pod.is_ssh_mapped = false;
+    pod.started_at.reset();
+    if (pod.sandbox)
+        pod.sandbox->stop();
+    pod.sandbox.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(root_of(pod), ignored);
+}
+
+void PodBook::stop(Pod& pod, const std::string& why) {
+    end_container(pod);
+    pod.status = "EXITED";
+    pod.log->add("system", "stop container: " + why);
+    catalog_.give_back(pod.gpu_id, pod.place, pod.gpu_count);
+}
+
+bool PodBook::start(Pod& pod) {
+    // A pod in ERROR still holds its GPUs.
+    if (pod.status == "EXITED") {
+        if (catalog_.free(pod.gpu_id, pod.place) < pod.gpu_count)
+            return false;
+        catalog_.take(pod.gpu_id, pod.place, pod.gpu_count);
+    }
+    settle(pod);
+    boot(pod);
+    return true;
+}
+
+void PodBook::restart(Pod& pod) {
+    end_container(pod);
+    pod.log->add("system", "restart container");
+    boot(pod);
+}
+
+void PodBook::terminate(Pod& pod, const std::string& why) {
+    const bool holds_gpus = pod.status != "EXITED";
+    end_container(pod);
+    if (holds_gpus)
+        catalog_.give_back(pod.gpu_id, pod.place, pod.gpu_count);
+    std::error_code ignored;
+    std::filesystem::remove_all(volume_of(pod), ignored);
+    pod.status = "TERMINATED";
+    pod.ended_by = why;
+    pod.ended_at = loop_.system().utc();
+    pod.log->close();
+    const auto found =
+        std::find_if(pods_.begin(), pods_.end(), [&pod](const auto& p) { return p.get() == &pod; });
+    ended_.splice(ended_.end(), pods_, found);
+}
+
+Result<int> PodBook::move_sshd(Pod& pod) {
+    if (!pod.is_up)
+        return fail(Kind::conflict, fmt::format("move sshd of pod {}: no container runs", pod.id),
+                    "start the pod first");
+    if (!pod.sandbox) {
+        pod.ssh_port = fresh_port(pod);
+        return pod.ssh_port;
+    }
+    auto port = pod.sandbox->move_sshd();
+    if (!port)
+        return fail(port.error());
+    pod.ssh_port = *port;
+    pod.used_ports.insert(*port);
+    pod.is_ssh_mapped = false;
+    pod.probes = 0;
+    probe(pod);
+    return pod.ssh_port;
+}
+
+void PodBook::settle(Pod& pod) {
+    const double now = loop_.now();
+    const double hours = (now - pod.settled_at) / 3600;
+    pod.settled_at = now;
+    if (pod.status == "TERMINATED")
+        return;
+    const bool stopped = pod.status == "EXITED";
+    const double volume =
+        pod.volume_gb() * (stopped ? kStoppedVolumePerMonth : kDiskPerMonth) / kHoursPerMonth;
+    const double compute = stopped ? 0 : pod.cost + pod.disk * kDiskPerMonth / kHoursPerMonth;
+    pod.spent += hours * (compute + volume);
+}
+
+double PodBook::spent() {
+    double sum = 0;
+    for (auto& pod : pods_) {
+        settle(*pod);
+        sum += pod->spent;
+    }
+    for (const auto& pod : ended_)
+        sum += pod->spent;
+    return sum;
+}
+
+void PodBook::clear() {
+    while (!pods_.empty())
+        terminate(*pods_.front(), "simulator ended");
+}
+
+} // namespace podsmith::sim

@@ -1,0 +1,108 @@
+#pragma once
+#include "sim/catalog.hpp"
+#include "sim/runpod_logs.hpp"
+#include "sim/sandbox.hpp"
+
+#include <list>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+namespace podsmith::sim {
+
+/// A pod of the simulated account. `status` is the API's word.
+struct Pod {
+    std::string id, name, status, image, args, cloud, place, cuda, gpu_id, host_suffix, http_ip;
+    std::map<std::string, std::string> env;
+    std::vector<std::string> ports;
+    nlohmann::json registry, mounts = nlohmann::json::object();
+    int disk = 0, gpu_count = 1;
+    double cost = 0; ///< USD per hour of its GPUs
+    double created_at = 0;
+    std::optional<double> started_at; ///< of the running container
+    bool is_up = false;               ///< the container runs: `runtime` is shown
+    bool is_ssh_mapped = false;       ///< `ssh.direct` is shown
+    int ssh_port = 0;
+    std::string key;      ///< its own API key, for itself only
+    std::string ended_by; ///< why it is gone
+    double ended_at = 0;
+    double spent = 0, settled_at = 0; ///< USD so far, and until when
+    std::shared_ptr<LogBuffer> log;
+
+    bool has_ssh_port() const;
+    int volume_gb() const;
+    std::string volume_path() const;
+
+    // The machinery behind it.
+    int generation =
+        0; ///< one more at every start and end of a container; late events of older ones are ignored
+    int probes = 0;
+    std::set<int> used_ports;
+    std::unique_ptr<net::Timer> timer;
+    std::unique_ptr<Sandbox> sandbox;
+};
+
+struct PodSettings {
+    double boot = 1; ///< seconds from RUNNING to a container
+    bool provisioning_first = false;
+    bool no_sshd = false;
+    std::filesystem::path dir;
+    std::map<std::string, std::string>
+        world; ///< variables every container sees besides its own (addresses of the APIs)
+};
+
+/// The pods and what happens to them: containers come and go, disks are wiped, ports change, money is spent.
+class PodBook {
+public:
+    PodBook(net::Loop& loop, Catalog& catalog, PodSettings settings);
+    ~PodBook();
+
+    /// Takes over a pod with its description filled in, places it in `place` and starts it.
+    Pod& create(std::unique_ptr<Pod> pod, const std::string& place);
+    /// A living pod, or nullptr.
+    Pod* find(const std::string& id);
+    std::vector<Pod*> all();
+    const std::list<std::unique_ptr<Pod>>& ended() const { return ended_; }
+
+    void stop(Pod& pod, const std::string& why);
+    /// False when the host has too few free GPUs.
+    bool start(Pod& pod);
+    void restart(Pod& pod);
+    /// Ends the pod for good: container, disks, volume. `why` is kept for the state report. The reference is
+    /// dead after.
+    void terminate(Pod& pod, const std::string& why);
+    /// Cuts every SSH connection and moves sshd to another port; disk and jobs stay. Gives the port.
+    Result<int> move_sshd(Pod& pod);
+
+    /// USD spent by all pods, ended ones included, up to now.
+    double spent();
+    /// Ends everything at once (the simulator stops).
+    void clear();
+
+    PodSettings& settings() { return settings_; }
+
+private:
+    void boot(Pod& pod);
+    void begin_container(Pod& pod);
+    void end_container(Pod& pod);
+    void probe(Pod& pod);
+    void settle(Pod& pod);
+    void after(Pod& pod, double seconds, void (PodBook::*next)(Pod&));
+    int fresh_port(Pod& pod);
+    SandboxSpec spec_of(Pod& pod);
+    std::filesystem::path root_of(const Pod& pod) const;
+    std::filesystem::path volume_of(const Pod& pod) const;
+
+    net::Loop& loop_;
+    Catalog& catalog_;
+    PodSettings settings_;
+    std::list<std::unique_ptr<Pod>> pods_, ended_;
+    std::shared_ptr<int> alive_ = std::make_shared<int>(0);
+};
+
+/// A pod as the v2 API shows it.
+nlohmann::json pod_json(const Pod& pod, double now);
+/// The actions that its status allows.
+std::vector<std::string> actions_of(const Pod& pod);
+
+} // namespace podsmith::sim

@@ -1,0 +1,178 @@
+#include "sim/simulator.hpp"
+
+#include "base/text.hpp"
+#include "sim/control.hpp"
+#include "sim/hub.hpp"
+#include "sim/scratch.hpp"
+#include "sim/server.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <fmt/core.h>
+
+namespace podsmith::sim {
+namespace {
+
+bool needs_quotes(const std::string& value) {
+    const std::string plain = "_-./:@%+=,";
+    return std::any_of(value.begin(), value.end(), [&plain](unsigned char c) {
+        return !std::isalnum(c) && plain.find(static_cast<char>(c)) == std::string::npos;
+    });
+}
+
+} // namespace
+
+struct Simulator::Impl {
+    Impl(net::Loop& l, SimOptions o) : loop(l), options(std::move(o)), core(std::make_shared<Core>(l)) {
+        api_server = std::make_unique<Server>(loop, [core = core](std::shared_ptr<Request> request) {
+            return serve_api(core, std::move(request));
+        });
+        hub_server = std::make_unique<Server>(loop, [core = core](std::shared_ptr<Request> request) {
+            return serve_hub(core, std::move(request));
+        });
+    }
+
+    static net::Async<void> start(std::shared_ptr<Impl> self);
+    Result<void> prepare();
+    Result<void> build();
+    void stop();
+
+    net::Loop& loop;
+    SimOptions options;
+    Scratch scratch;
+    SshKey key;
+    Secret api_key, hub_token;
+    std::shared_ptr<Core> core;
+    std::unique_ptr<Hub> hub;
+    std::unique_ptr<Server> api_server, hub_server;
+};
+
+Result<void> Simulator::Impl::prepare() {
+    if (!options.no_sshd)
+        if (auto able = Sandbox::available(); !able)
+            return fail(Error(able.error()).in("simulated pods with a real sshd"));
+    auto made = Scratch::make(options.dir);
+    if (!made)
+        return fail(made.error());
+    scratch = std::move(*made);
+    const System& system = loop.system();
+    std::string key_text = options.api_key.empty() ? "rpa_sim" + system.random_tag(40) : options.api_key;
+    api_key = Secret(std::move(key_text), "RUNPOD_API_KEY");
+    hub_token = Secret("hf_sim" + system.random_tag(31), "HF_TOKEN");
+    core->rtt = options.rtt / 1000;
+    for (const std::string& spec : options.faults)
+        if (auto added = core->faults.add(spec); !added)
+            return fail(added.error());
+    return {};
+}
+
+Result<void> Simulator::Impl::build() {
+    auto hub_port = hub_server->listen(options.hub_port);
+    if (!hub_port)
+        return fail(hub_port.error());
+    auto api_port = api_server->listen(options.port);
+    if (!api_port)
+        return fail(api_port.error());
+    RunpodOptions runpod;
+    runpod.api_key = api_key.reveal();
+    runpod.stock = options.stock;
+    runpod.prices = options.prices;
+    runpod.quotas = options.quotas;
+    runpod.balance = options.balance;
+    runpod.keep_alive = options.keep_alive;
+    runpod.pods.boot = options.boot;
+    runpod.pods.provisioning_first = options.provisioning_first;
+    runpod.pods.no_sshd = options.no_sshd;
+    runpod.pods.dir = scratch.path();
+    // A real container finds the real services by their names; here it needs their addresses.
+    runpod.pods.world = {{"RUNPOD_API_URL", api_server->url()}, {"HF_ENDPOINT", hub_server->url()}};
+    auto api = RunpodApi::make(loop, std::move(runpod));
+    if (!api)
+        return fail(api.error());
+    core->api = std::move(*api);
+    add_control_routes(*core);
+    HubOptions hub_options;
+    hub_options.token = hub_token.reveal();
+    hub_options.dir = scratch.path() / "hub";
+    for (const std::string& setting : options.hub)
+        if (auto set = set_hub_option(hub_options, setting); !set)
+            return fail(set.error());
+    hub = std::make_unique<Hub>(loop, std::move(hub_options));
+    hub->add_routes(*core->hub);
+    return {};
+}
+
+net::Async<void> Simulator::Impl::start(std::shared_ptr<Impl> self) {
+    if (auto prepared = self->prepare(); !prepared)
+        co_return fail(prepared.error());
+    std::function<Result<SshKey>()> make_key = [folder = self->scratch.path()] {
+        return make_ssh_key(folder);
+    };
+    Result<SshKey> key = co_await self->loop.offload<SshKey>(std::move(make_key));
+    if (!key)
+        co_return fail(key.error());
+    self->key = std::move(*key);
+    co_return self->build();
+}
+
+void Simulator::Impl::stop() {
+    api_server->stop();
+    hub_server->stop();
+    if (core->api)
+        core->api->pods().clear();
+    scratch.remove();
+}
+
+Simulator::Simulator(net::Loop& loop, SimOptions options)
+    : impl_(std::make_shared<Impl>(loop, std::move(options))) {}
+
+Simulator::~Simulator() {
+    stop();
+}
+
+net::Async<void> Simulator::start() {
+    return Impl::start(impl_);
+}
+
+std::string Simulator::api_url() const {
+    return impl_->api_server->url();
+}
+
+std::string Simulator::hub_url() const {
+    return impl_->hub_server->url();
+}
+
+std::filesystem::path Simulator::folder() const {
+    return impl_->scratch.path();
+}
+
+std::map<std::string, std::string> Simulator::environment() const {
+    return {{"RUNPOD_API_URL", api_url()},
+            {"RUNPOD_API_KEY", impl_->api_key.reveal()},
+            {"HF_ENDPOINT", hub_url()},
+            {"HF_TOKEN", impl_->hub_token.reveal()},
+            {"SIM_HF_READ_TOKEN", impl_->hub->read_token()},
+            {"SSH_PRIVATE_KEY_PATH", impl_->key.private_path.string()},
+            {"SSH_PUBLIC_KEY", impl_->key.public_line}};
+}
+
+std::string Simulator::environment_text() const {
+    std::string out;
+    for (const auto& [name, value] : environment())
+        out += name + "=" + (needs_quotes(value) ? shell_quote(value) : value) + "\n";
+    return out;
+}
+
+void Simulator::stop() {
+    impl_->stop();
+}
+
+Hub& Simulator::hub() {
+    return *impl_->hub;
+}
+
+RunpodApi& Simulator::runpod() {
+    return *impl_->core->api;
+}
+
+} // namespace podsmith::sim

@@ -1,0 +1,13 @@
+# Simulated pods and the Hub: sources of podsmith_sim, and the stand-ins baked into it. Included by sim/CMakeLists.txt.
+set(SIM_POD_SOURCES
+  sandbox.cpp sandbox_disk.cpp sandbox_process.cpp
+  hub.cpp hub_account.cpp hub_call.cpp hub_commit.cpp hub_files.cpp hub_info.cpp hub_lfs.cpp hub_seed.cpp hub_store.cpp
+  hub_tree.cpp)
+set(SIM_STANDINS_BASE ${CMAKE_CURRENT_LIST_DIR}/standins)
+set(SIM_STANDINS "")
+foreach(name init.sh start.sh
+    bin/accelerate bin/apt bin/apt-get bin/git bin/git-lfs bin/nvidia-smi bin/pip bin/pip3 bin/python bin/python3
+    bin/python3.11 bin/service
+    lib/accelerate.lua lib/hub_push.lua lib/trainer_checks.lua lib/trainer_env.lua lib/trainer_files.lua lib/trl_keys.lua)
+  list(APPEND SIM_STANDINS ${SIM_STANDINS_BASE}/${name})
+endforeach()

@@ -1,0 +1,33 @@
+#!/bin/bash
+# Simulator: first process of a simulated pod. Runs the start command, and moves sshd when told to.
+# Its stdin is held by the simulator: lines are orders, end of file means that the simulator has gone.
+exec 3<&0 </dev/null
+
+# Ends every sshd and what its sessions run; jobs that were put in a session of their own live on.
+cut_sshd() {
+    local listener session
+    listener=$(cat /run/sshd.pid 2>/dev/null) || return
+    for session in $(pgrep -x sshd); do
+        [ "$session" = "$listener" ] && continue
+        for leader in $(pgrep -P "$session"); do
+            [ "$(ps -o comm= -p "$leader")" = sshd ] || pkill -KILL -s "$leader"
+        done
+    done
+    pkill -KILL -x sshd
+    rm -f /run/sshd.pid
+    /usr/sbin/sshd -E /var/log/sshd.log
+}
+
+obey() {
+    while read -r order <&3; do
+        [ "$order" = move ] && cut_sshd </dev/null
+    done
+    kill -KILL -1
+}
+
+mapfile -d '' -t start_command </opt/podsmith-sim/command
+obey &
+exec 3<&-
+"${start_command[@]}" &
+wait $!
+exit $?
