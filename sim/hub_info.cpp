@@ -189,6 +189,8 @@ Response info_at(HubCall& call, const std::string& revision) {
 }
 
 Response page(HubCall& call) {
+    if (call.request.param("ns") == "api")
+        return hub_error(404, "", "Sorry, we can't find the page you are looking for.");
     const HubFound found = find_repo(call);
     return found.repo ? answer(200, found.repo->id + " (simulated Hub)\n", "text/plain; charset=utf-8")
                       : found.refusal;

@@ -190,15 +190,16 @@ local runs_command = {
   params = { { "limit", "integer", default = 20, min = 1, help = "how many" }, JSON, ENV_FILE },
   run = function(args)
     local list = require("podsmith.run").journal():runs(args.limit)
-    if args.json then return print_json(list) end
+    for _, item in ipairs(list) do
+      if item.status == "running" and not core.is_run_live(core.state_dir(), item.id) then item.status = "killed" end
+    end
+    if args.json then return print_json(json.array(list)) end
     if #list == 0 then return print("no runs yet") end
     local rows = {}
     for i, item in ipairs(list) do
       local states = {}
       for j, pod in ipairs(item.pods) do states[j] = (pod.pod_id or "no pod") .. " " .. pod.state end
-      local status = item.status
-      if status == "running" and not core.is_run_live(core.state_dir(), item.id) then status = "killed" end
-      rows[i] = { item.id, item.recipe, status, core.utc_text(item.started_at),
+      rows[i] = { item.id, item.recipe, item.status, core.utc_text(item.started_at),
         item.ended_at and show.duration(item.ended_at - item.started_at) or "", table.concat(states, ", ") }
     end
     print(show.table({ "RUN", "RECIPE", "STATUS", "STARTED", "TOOK", "PODS" }, rows))
@@ -349,7 +350,8 @@ local recipes_command = {
 
 local spec = {
   name = "spec", operands = "PATH...", summary = "run Lua specs (files named *_spec.lua) in this program",
-  params = { { "path", "list", positional = true, required = true, help = "files or folders" }, SIM, ENV_FILE, VERBOSE },
+  params = { { "path", "list", positional = true, required = true, help = "files or folders" },
+    { "virtual-time", "flag", help = "time jumps to the next timer instead of passing" }, SIM, ENV_FILE, VERBOSE },
   run = function(args) return require("podsmith_spec").run(args.path) end,
 }
 

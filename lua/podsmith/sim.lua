@@ -18,7 +18,7 @@ local function extra_arguments()
   return list
 end
 
---- Starts the simulator and points this process at it: its addresses, keys and a state folder of its own. Waits.
+--- Starts the simulator and points this process at it: its addresses and keys, and at a state folder for simulations. Waits.
 ---@return {close: fun()} handle; closing it ends the simulator and every pod in it
 function M.start()
   local file = ("%s/podsmith-sim-%s.env"):format(core.env("TMPDIR") or "/tmp", core.random_tag(12))
@@ -34,6 +34,7 @@ function M.start()
   until core.fs_stat(file)
   core.load_env(file)
   core.fs_remove(file)
+  core.set_env("PODSMITH_STATE", core.state_dir() .. "/sim") -- simulated pods do not mix with real ones
   local drain = core.spawn("simulator output", function()
     while child:read() do end -- a full pipe would stop it
   end)

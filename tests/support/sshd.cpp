@@ -64,6 +64,20 @@ std::vector<int> children_of(int process) {
     return children;
 }
 
+// Commands whose channel was closed live on without a parent of ours: they are known by the home folder that
+// sshd gave them.
+void kill_by_home(const std::string& home) {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
+        std::ifstream file(entry.path() / "environ", std::ios::binary);
+        std::string environment(std::istreambuf_iterator<char>(file), {});
+        environment.insert(0, 1, '\0');
+        const std::string wanted = std::string("\0HOME=", 6) + home + '\0';
+        if (environment.find(wanted) != std::string::npos)
+            ::kill(std::atoi(entry.path().filename().c_str()), SIGKILL);
+    }
+}
+
 } // namespace
 
 std::string run_program(const std::vector<std::string>& arguments) {
@@ -212,6 +226,7 @@ void Sshd::kill_all() {
         ::kill(child, SIGKILL);
     ::waitpid(process_, nullptr, 0);
     process_ = -1;
+    kill_by_home(folder_.string());
 }
 
 void Sshd::signal_connections(int signal) {

@@ -98,7 +98,6 @@ TEST_CASE("a write that fails leaves the old file and nothing beside it") {
     CHECK(files_in(scratch.path()) == 1);
 }
 
-// may_fail: write_file() leaves its partial file behind when the fsync or the rename fails.
 TEST_CASE("writing over a folder fails and leaves nothing beside it") {
     const Scratch scratch;
     const auto path = scratch.path() / "taken";

@@ -140,9 +140,8 @@ struct PodFixture {
     std::string ssh_with_loop(const std::string& command) {
         const std::filesystem::path out = dir.path / "ssh.out", end = dir.path / "ssh.end";
         std::filesystem::remove(end);
-        Background process("sh -c " +
-                           shell_quote(ssh_argv(command) + " >" + out.string() + "; echo \"exit $?\" >>" +
-                                       out.string() + "; touch " + end.string()));
+        Background process("sh -c " + shell_quote("{ " + ssh_argv(command) + "; echo \"exit $?\"; } >" +
+                                                  out.string() + "; touch " + end.string()));
         until([&end] { return std::filesystem::exists(end); });
         process.wait();
         return read_file(out).value_or("");

@@ -17,7 +17,7 @@ TEST_CASE("nvidia-smi shows the GPUs the pod was made with") {
           "1, NVIDIA L40S, 46068 MiB, 0 %\n");
     CHECK(pod.ssh("nvidia-smi -i 1 --query-gpu=memory.used --format=csv,noheader,nounits") == "3\n");
     CHECK(pod.ssh("nvidia-smi | grep -c L40S") == "2\n");
-    CHECK(pod.ssh("nvidia-smi --frob; echo $?").ends_with("\n2\n"));
+    CHECK(pod.ssh("nvidia-smi --frob 2>&1; echo $?").ends_with("\n2\n"));
 }
 
 TEST_CASE("the stand-ins carry a set-up script: apt, git clone, venv, pip, import checks") {
@@ -26,12 +26,12 @@ TEST_CASE("the stand-ins carry a set-up script: apt, git clone, venv, pip, impor
     REQUIRE(pod.wait_ready());
     CHECK(pod.ssh("set -e; apt-get update >/dev/null; DEBIAN_FRONTEND=noninteractive apt-get install -y git "
                   "git-lfs "
-                  ">/dev/null; apt-get install -y no-such-package; echo $?")
+                  ">/dev/null; apt-get install -y no-such-package 2>&1")
               .ends_with("E: Unable to locate package no-such-package\n"));
     CHECK(pod.ssh("GIT_LFS_SKIP_SMUDGE=1 git clone --depth 1 https://github.com/huggingface/open-r1.git "
                   "/opt/open-r1 "
                   "2>/dev/null; ls /opt/open-r1/src/open_r1") == "__init__.py\ngrpo.py\nsft.py\n");
-    CHECK(pod.ssh("git clone https://github.com/nobody/nothing; echo $?").ends_with("\n128\n"));
+    CHECK(pod.ssh("git clone https://github.com/nobody/nothing 2>&1; echo $?").ends_with("\n128\n"));
 
     const std::string venv = "set -e; python3.11 -m venv /opt/v; . /opt/v/bin/activate; ";
     CHECK(pod.ssh(venv + "command -v python pip accelerate; python --version") ==

@@ -103,7 +103,7 @@ struct Trainer {
         return true;
     }
     void put(const std::string& name, const std::string& text) {
-        write_file(pod.dir.path / "volume" / name, text).value();
+        REQUIRE(write_file(pod.dir.path / "volume" / name, text));
     }
     std::string launch(const std::string& before = "export HF_TOKEN=hf_trainer_token; ",
                        const std::string& more = "") {
