@@ -41,6 +41,7 @@ local function prepare(ctx)
   if warning then log.warn("%s", warning) end
 
   local info = checks.model(args.repo_id, user)
+  checks.dataset(args.dataset_name, user)
   local bytes = hf.weight_bytes(info)
   plan.need = gpu.need_for_weights(bytes, { sharded = args.shard_model, gpus = args.gpu_count })
   ctx:event("model_checked", { model = args.repo_id, size_gib = bytes / 1024 ^ 3, need_gb = plan.need },
@@ -64,7 +65,7 @@ local function prepare(ctx)
 end
 
 local function plan_rows(args, plan)
-  local rows = { { "model", args.repo_id }, { "result", "https://huggingface.co/" .. plan.hub_id } }
+  local rows = { { "model", args.repo_id }, { "result", hf.page(plan.hub_id) } }
   rows[#rows + 1] = { "GPU memory", ("%d GB on each of %d"):format(plan.need, args.gpu_count) }
   for i, candidate in ipairs(plan.gpus.candidates) do
     if i > 3 then break end
@@ -162,7 +163,7 @@ local function run(ctx)
   local watch = train(ctx, pod, plan)
   checks.uploaded(plan.hub_id, before, openr1.output_dir(args, plan.hub_id))
 
-  ctx:note("model", "https://huggingface.co/" .. plan.hub_id)
+  ctx:note("model", hf.page(plan.hub_id))
   ctx:note("steps", watch.step)
   if watch.last then
     ctx:note("last step", ("loss %g%s"):format(watch.last.loss,

@@ -108,7 +108,7 @@ private:
 int run_simulator(System& system, const std::vector<std::string>& args) {
     auto options = parse_sim_options(args);
     if (!options) {
-        fmt::print(stderr, "{}\n", options.error().text());
+        fmt::print(stderr, "error: {}\n", options.error().text());
         return 2;
     }
     if (options->help) {

@@ -11,6 +11,7 @@ using tcp = asio::ip::tcp;
 
 constexpr double kProbeEvery = 0.05;
 constexpr int kMaxProbes = 100; // then the mapping is shown anyway: it never promised that sshd listens
+constexpr const char* kImageWithoutContainer = "podsmith-sim/no-container";
 constexpr double kHoursPerMonth = 730;
 constexpr double kDiskPerMonth = 0.10, kStoppedVolumePerMonth = 0.20; // USD per GB
 
@@ -165,7 +166,7 @@ void PodBook::begin_container(Pod& pod) {
     pod.status = "RUNNING";
     pod.log->add("system", "start container for " + pod.image + ": begin");
     std::error_code ignored;
-    if (!settings_.no_sshd) {
+    if (!settings_.no_sshd && pod.image != kImageWithoutContainer) {
         std::filesystem::create_directories(root_of(pod), ignored);
         if (pod.volume_gb() > 0)
             std::filesystem::create_directories(volume_of(pod), ignored);

@@ -25,6 +25,20 @@ local function print_json(value) print(json.encode(value, 2)) end
 
 -- ---- run ---------------------------------------------------------------------------------------------------------------
 
+-- The end of a run, after its pods': event, summary, journal.
+local function conclude(ctx, err)
+  local run, name = ctx.run, ctx.recipe.name
+  if not err then
+    run:event("done", {})
+    if not ctx.args.dry_run and not ctx.args.render then run:summary(name .. ": done", ctx.notes) end
+    return run:finish("done")
+  end
+  local cancelled = err.kind == "cancelled"
+  run:event(cancelled and "cancelled" or "error", { kind = err.kind, message = err.message })
+  if #run.pods > 0 then run:summary(name .. (cancelled and ": interrupted" or ": failed"), ctx.notes) end
+  run:finish(cancelled and "cancelled" or "failed")
+end
+
 -- A recipe is recognised by what its chunk returns; the chunk of a plain script is the script.
 local function run_recipe(declaration, args, given)
   if declaration.check then declaration.check(args) end
@@ -32,21 +46,12 @@ local function run_recipe(declaration, args, given)
     recipe = declaration.name, params = args, budget = args.budget, keep = args.keep, json = args.json,
   }
   local ctx = recipes.context(declaration, args, given, run)
-  local ok, err = pcall(declaration.run, ctx)
-  if ok then
-    run:event("done", {})
-    if not args.dry_run and not args.render then run:summary(declaration.name .. ": done", ctx.notes) end
-    run:finish("done")
-    return 0
-  end
-  err = errors.from(err)
-  local cancelled = err.kind == "cancelled"
-  run:event(cancelled and "cancelled" or "error", { kind = err.kind, message = err.message })
-  if #run.pods > 0 then
-    run:summary(declaration.name .. (cancelled and ": interrupted" or ": failed"), ctx.notes)
-  end
-  run:finish(cancelled and "cancelled" or "failed")
-  error(err, 0)
+  local ok, failure = pcall(declaration.run, ctx)
+  local err = not ok and errors.from(failure) or nil
+  local _, concluded, problem = task.shielded(conclude, ctx, err)
+  if err then error(err, 0) end
+  if not concluded then error(problem, 0) end
+  return 0
 end
 
 local function run_script(chunk, name, rest)
@@ -54,7 +59,8 @@ local function run_script(chunk, name, rest)
   _G.arg = table.move(rest, 1, #rest, 1, { [0] = name })
   local ok, result = pcall(chunk, table.unpack(rest))
   if ok and recipes.is(result) then return result end
-  if runs.is_begun() then runs.current():finish(ok and "done" or "failed") end
+  local status = ok and "done" or errors.from(result).kind == "cancelled" and "cancelled" or "failed"
+  if runs.is_begun() then task.shielded(function() runs.current():finish(status) end) end
   if not ok then error(result, 0) end
 end
 

@@ -60,7 +60,19 @@ function M.model(id, user)
   if refusal.kind ~= "forbidden" and refusal.kind ~= "auth" and refusal.kind ~= "not_found" then error(refusal, 0) end
   errors.raise("forbidden", ("model %s is %s and %s's token may not read it"):format(id,
     info.gated and "gated" or "closed", user),
-    ("ask for access at https://huggingface.co/%s; a fine-grained token must also allow gated repositories"):format(id),
+    ("ask for access at %s; a fine-grained token must also allow gated repositories"):format(hf.page(id)),
+    { status = refusal.status, cause = refusal })
+end
+
+--- The data set is there and this token may read it: the trainer would find out on paid time. Raises not_found, forbidden.
+---@param id string
+---@param user string for the message
+function M.dataset(id, user)
+  local readable, refusal = hf.can_read(id, "dataset")
+  if readable then return end
+  if refusal.kind ~= "forbidden" and refusal.kind ~= "auth" and refusal.kind ~= "not_found" then error(refusal, 0) end
+  errors.raise(refusal.kind, ("the Hub shows %s no data set %s that the token may read"):format(user, id),
+    ("check the spelling of --dataset-name, and the access at %s"):format(hf.page(id, "dataset")),
     { status = refusal.status, cause = refusal })
 end
 
@@ -144,7 +156,7 @@ function M.uploaded(id, before, where)
     if attempt < 3 then core.sleep(2) end
   end
   errors.raise("remote",
-    ("training ended well, but the result is not at https://huggingface.co/%s: %s"):format(id, problem),
+    ("training ended well, but the result is not at %s: %s"):format(hf.page(id), problem),
     ("the train log says why; with --keep on-failure the pod lives on and has it in %s"):format(where))
 end
 

@@ -4,6 +4,7 @@ local core = require("podsmith.core")
 local errors = require("podsmith.errors")
 local runs = require("podsmith.run")
 local show = require("podsmith.show")
+local task = require("podsmith.task")
 local watch = require("podsmith.watch")
 
 local M = {}
@@ -232,7 +233,7 @@ function Pod:session(timeout)
   local guard <close> = setmetatable({}, { __close = function()
     local tasks = self.connecting
     self.connecting = nil
-    for _, task in ipairs(tasks) do core.wake(task) end
+    for _, waiter in ipairs(tasks) do core.wake(waiter) end
   end })
   local _ = guard
   self.link = connect_until(self, core.now() + (timeout or self.reconnect_limit))
@@ -367,13 +368,16 @@ local function leave_running(self)
   if self.run then self.run:event("pod_kept", { pod = self.id, price = self.price }, text) else core.log("warn", text) end
 end
 
---- Ends a pod's scope: terminated, or kept where the script or the user said so.
+--- Ends a pod's scope: terminated, or kept where the script or the user said so. Ctrl-C meanwhile does not stop that;
+--- it is raised afterwards.
 function Pod:__close(err)
   if self.state ~= "created" then return end
-  if self.is_kept or (self.run and self.run:keeps_pods(err ~= nil)) then return leave_running(self) end
-  local ok, failure = pcall(self.terminate, self)
+  local is_kept = self.is_kept or (self.run and self.run:keeps_pods(err ~= nil))
+  local cancellation, ok, failure = task.shielded(is_kept and leave_running or self.terminate, self)
+  if cancellation and not err then error(cancellation, 0) end
   if ok then return end
   failure = errors.from(failure)
+  if is_kept then error(failure, 0) end
   local text = "pod %s could not be terminated and may go on billing %s/h: %s\n"
     .. "  hint: run `podsmith reap`, or end it at https://console.runpod.io/pods"
   core.log("error", text:format(self.id, show.money(self.price), failure.message))

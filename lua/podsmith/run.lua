@@ -122,7 +122,12 @@ end
 function Run:finish(status)
   if self.finished then return end
   self.finished = true
-  for name in pairs(self.unsettled) do require("podsmith.runpod").end_lost(name) end
+  for name in pairs(self.unsettled) do
+    if not require("podsmith.runpod").end_lost(name) then
+      core.log("warn", ("the creation of pod %s was never answered, and it is not there; should it still come, `podsmith reap` ends it")
+        :format(name))
+    end
+  end
   M.journal():end_run(self.id, status)
   self.lock:release()
   if current == self then current = nil end

@@ -4,8 +4,11 @@ local core = require("podsmith.core")
 local errors = require("podsmith.errors")
 local pods = require("podsmith.pod")
 local runs = require("podsmith.run")
+local task = require("podsmith.task")
 
 local M = {}
+
+local DEFAULT_URL = "https://api.runpod.io"
 
 local client
 
@@ -17,7 +20,13 @@ function M.client()
     errors.raise("auth", "RUNPOD_API_KEY is not set",
       "make a key at https://console.runpod.io/user/settings and put it in .env, or add --sim to try without one")
   end
-  client = core.runpod_client(core.env("RUNPOD_API_URL") or "https://api.runpod.io", key)
+  local url = core.env("RUNPOD_API_URL")
+  if not url or url == "" then url = DEFAULT_URL end
+  if not url:match("^https?://[^%s/]") then
+    errors.raise("invalid", ("RUNPOD_API_URL is '%s', which is no http or https address"):format(url),
+      "leave it out for " .. DEFAULT_URL .. "; `podsmith sim` prints the simulator's")
+  end
+  client = core.runpod_client(url, key)
   return client
 end
 
@@ -76,6 +85,7 @@ end
 
 --- Looks for the pod of an attempt whose answer was lost or not waited for, and ends it. Repeated reads.
 ---@param name string the attempt's name
+---@return boolean found
 function M.end_lost(name)
   for look = 1, 3 do
     local found = errors.try(function() return M.client():find_by_name(name) end)
@@ -84,16 +94,18 @@ function M.end_lost(name)
       runs.journal():pod_created(name, found)
       runs.journal():pod_ended(name, "terminated", "its creation was not answered in time")
       core.log("warn", ("pod %s, whose creation was not answered in time, has been terminated"):format(found.id))
-      return
+      return true
     end
     if look < 3 then core.sleep(1) end
   end
+  return false
 end
 
 local DEFINITE = { auth = true, forbidden = true, capacity = true, payment = true, invalid = true, not_found = true,
   rate_limited = true, conflict = true }
 
--- One billed attempt: intent in the journal, request, outcome in the journal.
+-- One billed attempt: intent in the journal, then the request. Nothing waits between the answer and the pod's handle,
+-- so that no cancellation comes between them.
 local function attempt(spec, candidate, run)
   local name = core.attempt_name(spec.name or "podsmith", run.id, run:next_attempt())
   local journal = runs.journal()
@@ -101,18 +113,30 @@ local function attempt(spec, candidate, run)
     gpu = candidate.id, gpu_count = candidate.count, cloud = candidate.cloud, image = spec.image or spec.template or "",
   })
   local ok, data = pcall(M.client().create_pod, M.client(), body_of(spec, candidate, name))
-  if ok then
-    for _, id in ipairs(data._duplicates or {}) do M.client():delete_pod(id) end
-    journal:pod_created(name, data)
-    return pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image })
-  end
+  if ok then return pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image }) end
   local err = errors.from(data)
   if DEFINITE[err.kind] then
     journal:pod_absent(name, err.message)
   else
     run.unsettled[name] = true -- looked for again when the run ends; after a crash, by reap
-    if err.kind == "cancelled" then M.end_lost(name) end
+    if err.kind == "cancelled" then
+      local _, looked, found = task.shielded(M.end_lost, name)
+      if looked and found then run.unsettled[name] = nil end
+    end
   end
+  error(err, 0)
+end
+
+-- Makes a new pod known. Its maker does not hold it yet: what fails here, or is interrupted, ends it.
+local function settle(pod, max_price)
+  local ok, err = pcall(function()
+    runs.journal():pod_created(pod.attempt, pod.data)
+    for _, id in ipairs(pod.data._duplicates or {}) do M.client():delete_pod(id) end
+    pods.announce(pod)
+    pods.check_price(pod, max_price)
+  end)
+  if ok then return pod end
+  pod:__close(err)
   error(err, 0)
 end
 
@@ -159,11 +183,7 @@ function M.create(spec)
       run:event("gpu_try", { gpu = candidate.id, cloud = candidate.cloud },
         ("asking for %d x %s (%s)"):format(candidate.count, candidate.id, candidate.cloud:lower()))
       local pod, err = errors.try(attempt, spec, candidate, run)
-      if pod then
-        pods.announce(pod)
-        pods.check_price(pod, spec.max_price)
-        return pod
-      end
+      if pod then return settle(pod, spec.max_price) end
       last = err
       local step = next_step(err, tries)
       run:event("gpu_fail", { gpu = candidate.id, kind = err.kind, reason = err.message }, "  " .. err.message)

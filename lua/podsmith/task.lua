@@ -134,6 +134,23 @@ function M.spawn(fn, ...)
   return scope:spawn(fn, ...)
 end
 
+--- Calls `fn(...)` to its end although the running task may be cancelled meanwhile: for clean-up that costs money when
+--- it is left half done. Waits.
+---@param fn function
+---@param ... any
+---@return podsmith.Error? cancellation the one that came meanwhile, for the caller to raise when all is cleaned up
+---@return boolean ok, any ... as pcall gives them
+function M.shielded(fn, ...)
+  local worker = core.spawn("clean-up", body, fn, ...)
+  local cancellation
+  while true do
+    local result = table.pack(pcall(core.join, worker))
+    if result[1] then return cancellation, table.unpack(result, 2, result.n) end
+    cancellation = errors.from(result[2])
+    if cancellation.kind ~= "cancelled" then error(cancellation, 0) end
+  end
+end
+
 -- Runs the program's main function inside its own scope (called by the host).
 M.body = body
 

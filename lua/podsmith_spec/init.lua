@@ -19,7 +19,6 @@ end
 local function fail(format, ...) error(errors.new("script", format:format(...)), 0) end
 
 local Expect = {}
-Expect.__index = Expect
 
 --- Deep equality; 1 and 1.0 differ.
 function Expect:equals(wanted)
@@ -44,7 +43,19 @@ function Expect:raises(pattern, kind)
   return err
 end
 
-function _G.expect(value) return setmetatable({ value = value }, Expect) end
+--- expect(value).equals(wanted); expect(fn).raises(pattern, kind). A colon works as well as the dot.
+function _G.expect(value)
+  local self = { value = value }
+  return setmetatable(self, { __index = function(_, name)
+    local check = Expect[name]
+    if name == "value" then return nil end -- expect(nil)
+    if not check then error("expect has no check '" .. tostring(name) .. "'", 2) end
+    return function(first, ...)
+      if rawequal(first, self) then return check(self, ...) end
+      return check(self, first, ...)
+    end
+  end })
+end
 
 function _G.describe(name, body)
   suites[#suites + 1] = name

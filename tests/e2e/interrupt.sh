@@ -133,8 +133,17 @@ interrupt
 ended
 no_faults
 
+begin "SIGINT while a run that is done terminates its pod" --max-steps 1
+fault 'DELETE /v2/pods/*:delay:2'
+deleted=$(calls 'DELETE /v2/pods/{id}')
+wait_until 60 was_called 'DELETE /v2/pods/{id}' "$deleted"
+expect_pods 1
+interrupt
+ended
+no_faults
+
 check "SIGINT before anything is rented"
-fault 'GET /api/models/*:delay:60'
+fault 'GET /api/models/{ns}/{repo}:delay:60'
 asked=$(calls 'GET /api/models/{ns}/{repo}')
 begin "  (the Hub does not answer)"
 made=$(pods_ever)

@@ -78,7 +78,7 @@ finish() {
   pass "$label: reaped; pods in the journal: ${states:-none}"
 }
 
-begin "before create: the Hub is asked" 'GET /api/models/*:delay:20'
+begin "before create: the Hub is asked" 'GET /api/models/{ns}/{repo}:delay:20'
 run_grpo
 wait_call 'GET /api/models/{ns}/{repo}'
 kill_now

@@ -106,7 +106,7 @@ describe("yaml", function()
   it("writes floats and words so that PyYAML reads the same types", function()
     expect(yaml.encode(config.ordered {
       { "lr", 1e-6 }, { "flag", "no" }, { "count", 4 }, { "list", json.array {} }, { "on", true },
-    })).equals("lr: 1.0e-06\nflag: 'no'\ncount: 4\nlist: []\non: true\n")
+    })).equals("lr: 1.0e-06\nflag: 'no'\ncount: 4\nlist: []\n'on': true\n")
   end)
 end)
 
