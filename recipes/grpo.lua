@@ -1,7 +1,6 @@
 --- GRPO fine-tuning with Open R1: from a model on the Hub to a better one on the Hub, by way of one rented pod.
 
 local checks = require("podsmith.openr1_checks")
-local core = require("podsmith.core")
 local openr1 = require("podsmith.openr1")
 local options = require("podsmith.openr1_params")
 local params = require("podsmith.params")
@@ -48,7 +47,7 @@ local function prepare(ctx)
     ("model %s: %.2f GiB of weights, %d GB needed on each GPU"):format(args.repo_id, bytes / 1024 ^ 3, plan.need))
 
   plan.gpus = gpu.pick { vram = plan.need, count = args.gpu_count, cloud = args.cloud_type, filter = args.gpu_type,
-    max_price = args.budget }
+    max_price = args.max_price }
   plan.disks = openr1.disks(args, bytes)
   plan.image = args.use_thinnka_image and openr1.PREPARED_IMAGE or args.image
   plan.generations = openr1.num_generations(args)
@@ -142,7 +141,6 @@ local function run(ctx)
   if ctx:plan(plan_rows(args, plan), plan.files) then return end
   local before = checks.head(plan.hub_id)
 
-  local endpoint = core.env("HF_ENDPOINT")
   local pod <close> = runpod.create {
     name = openr1.pod_name(args),
     gpu = plan.gpus,
@@ -150,8 +148,8 @@ local function run(ctx)
     disk = plan.disks.container,
     volume = { size = plan.disks.volume, path = "/workspace" },
     ports = { "22/tcp", "8888/http" },
-    env = { HF_HOME = openr1.HF_HOME, HF_ENDPOINT = endpoint ~= "" and endpoint or nil },
-    max_price = args.budget,
+    env = { HF_HOME = openr1.HF_HOME, HF_ENDPOINT = hf.endpoint() },
+    max_price = args.max_price,
   }
   ctx:event("ssh_wait", { pod = pod.id }, ("waiting for SSH, at most %d min"):format(args.ssh_timeout_min))
   pod:wait_ready { timeout = args.ssh_timeout_min .. "m" }
@@ -170,7 +168,7 @@ local function run(ctx)
       watch.last.reward and (", reward %g"):format(watch.last.reward) or ""))
   end
   ctx:event("done", { model = plan.hub_id, steps = watch.step },
-    "the model is at https://huggingface.co/" .. plan.hub_id)
+    "the model is at " .. hf.page(plan.hub_id))
 end
 
 return recipe {

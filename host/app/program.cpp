@@ -54,13 +54,14 @@ private:
         }
         lua_settop(L, 0);
         ++count_;
-        if (count_ == 1)
+        if (count_ == 1) {
             log::warn("interrupted: ending in order; what is rented is dealt with first");
-        else if (count_ == 2)
+            runtime_.tasks().cancel(main_);
+        } else if (count_ == 2) {
             log::warn("still ending; once more leaves at once, then `podsmith reap` ends what is left");
-        else
+        } else {
             ::_exit(kInterrupted);
-        runtime_.tasks().cancel(main_);
+        }
     }
 
     lua::Runtime& runtime_;

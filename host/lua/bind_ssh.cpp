@@ -1,6 +1,8 @@
 // Natives of lua/podsmith/ssh.lua: sessions and remote processes.
+#include "base/text.hpp"
 #include "lua/bind.hpp"
 #include "lua/runtime.hpp"
+#include "ssh/keys.hpp"
 #include "ssh/session.hpp"
 
 namespace podsmith::lua {
@@ -60,6 +62,21 @@ int ssh_connect(lua_State* L) {
             push_object(state, std::move(box));
             return 1;
         });
+}
+
+// core.ssh_public_key(path) -> "ssh-ed25519 AAAA...", of a private key that needs no passphrase. Waits.
+int ssh_public_key(lua_State* L) {
+    std::function<Result<std::string>()> work = [path = check_string(L, 1)]() -> Result<std::string> {
+        auto key = ssh::load_private_key(path, path, Secret());
+        if (!key)
+            return fail(key.error());
+        return (*key)->type() + " " + base64_encode((*key)->blob((*key)->type()));
+    };
+    return await<std::string>(L, Runtime::of(L).loop().offload<std::string>(std::move(work)),
+                              [](lua_State* state, std::string& line) {
+                                  push_string(state, line);
+                                  return 1;
+                              });
 }
 
 void read_env(lua_State* L, int index, ssh::ExecRequest& request) {
@@ -222,7 +239,9 @@ void register_ssh(lua_State* L) {
                                         {"close", guarded<process_close>},
                                         {nullptr, nullptr}};
     register_class<ProcessBox>(L, process_methods);
-    const luaL_Reg functions[] = {{"ssh_connect", guarded<ssh_connect>}, {nullptr, nullptr}};
+    const luaL_Reg functions[] = {{"ssh_connect", guarded<ssh_connect>},
+                                  {"ssh_public_key", guarded<ssh_public_key>},
+                                  {nullptr, nullptr}};
     add_natives(L, functions);
 }
 

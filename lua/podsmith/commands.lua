@@ -43,7 +43,7 @@ end
 local function run_recipe(declaration, args, given)
   if declaration.check then declaration.check(args) end
   local run = require("podsmith.run").begin {
-    recipe = declaration.name, params = args, budget = args.budget, keep = args.keep, json = args.json,
+    recipe = declaration.name, params = args, keep = args.keep, json = args.json,
   }
   local ctx = recipes.context(declaration, args, given, run)
   local ok, failure = pcall(declaration.run, ctx)

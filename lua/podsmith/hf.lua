@@ -29,11 +29,16 @@ function M.token()
   return token, token_source
 end
 
---- The client (HF_ENDPOINT in place of https://huggingface.co).
+--- The Hub's address: HF_ENDPOINT, else https://huggingface.co.
+---@return string
+function M.endpoint()
+  local text = core.env("HF_ENDPOINT")
+  return text and text ~= "" and (text:gsub("/$", "")) or "https://huggingface.co"
+end
+
+--- The client for the endpoint, with the token if there is one.
 function M.client()
-  if client then return client end
-  local endpoint = core.env("HF_ENDPOINT")
-  client = core.hf_client(endpoint and endpoint ~= "" and endpoint:gsub("/$", "") or "https://huggingface.co", (M.token()))
+  client = client or core.hf_client(M.endpoint(), (M.token()))
   return client
 end
 

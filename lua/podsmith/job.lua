@@ -241,9 +241,9 @@ function Job:lines(options)
   local queue = require("podsmith.task").queue(1024)
   local rest = ""
   local function put(data)
-    if copy then
-      copy:write(core.redact(data))
-      copy:flush()
+    if copy and not (copy:write(core.redact(data)) and copy:flush()) then
+      core.log("warn", ("%s cannot be written (disk full?); the job goes on, its log is on the pod"):format(options.copy))
+      copy = nil
     end
     local from = 1
     local text = rest .. data

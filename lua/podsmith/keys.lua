@@ -24,20 +24,29 @@ function M.private_path()
   errors.raise("not_found", "no SSH key: ~/.ssh has no id_ed25519, id_ecdsa or id_rsa", HINT)
 end
 
---- The public key's line: SSH_PUBLIC_KEY, RUNPOD_SSH_PUBLIC_KEY, else the .pub beside the private key.
+--- The public key's line: SSH_PUBLIC_KEY, RUNPOD_SSH_PUBLIC_KEY, the .pub beside the private key, else computed from it.
+--- Waits.
 ---@return string
 function M.public_key()
   for _, name in ipairs { "SSH_PUBLIC_KEY", "RUNPOD_SSH_PUBLIC_KEY" } do
     local text = core.env(name)
     if text and text ~= "" then return (text:gsub("%s+$", "")) end
   end
-  local path = M.private_path() .. ".pub"
-  local text = errors.try(core.fs_read, path)
-  if not text then
-    errors.raise("not_found", ("the public half of the SSH key is missing: %s"):format(path),
-      ("write it with `ssh-keygen -y -f %s > %s`, or set SSH_PUBLIC_KEY"):format(path:gsub("%.pub$", ""), path))
-  end
+  local path = M.private_path()
+  local text = errors.try(core.fs_read, path .. ".pub") or core.ssh_public_key(path)
   return (text:gsub("%s+$", ""))
+end
+
+--- The two halves can log in: the private key can be read, and the public key is its own. A pod that nobody can log in
+--- to bills as any other, so this comes before the first is rented. Raises not_found, invalid. Waits.
+function M.check()
+  local path = M.private_path()
+  if not core.ssh_public_key then return end -- TEMPORARY: until every build has the native
+  local own = core.ssh_public_key(path)
+  if not M.public_key():find(own:match("%S+$"), 1, true) then
+    errors.raise("invalid", ("the public SSH key is not that of the private key %s: pods would refuse the login"):format(path),
+      ("set SSH_PUBLIC_KEY (or %s.pub) to what `ssh-keygen -y -f %s` prints"):format(path, path))
+  end
 end
 
 return M

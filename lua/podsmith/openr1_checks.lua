@@ -22,8 +22,7 @@ function M.keys(args)
     errors.raise("auth", "HF_TOKEN is not set",
       ("make a token with write access at %s and put it in .env"):format(TOKEN_PAGE))
   end
-  keys.public_key()
-  keys.private_path()
+  keys.check()
   local wandb
   if args.report_to == "wandb" then
     wandb = core.secret_env("WANDB_API_KEY")
@@ -60,11 +59,12 @@ function M.model(id, user)
   if refusal.kind ~= "forbidden" and refusal.kind ~= "auth" and refusal.kind ~= "not_found" then error(refusal, 0) end
   errors.raise("forbidden", ("model %s is %s and %s's token may not read it"):format(id,
     info.gated and "gated" or "closed", user),
-    ("ask for access at %s; a fine-grained token must also allow gated repositories"):format(hf.page(id)),
+    ("ask for access at https://huggingface.co/%s; a fine-grained token must also allow gated repositories"):format(id),
     { status = refusal.status, cause = refusal })
 end
 
---- The data set is there and this token may read it: the trainer would find out on paid time. Raises not_found, forbidden.
+--- The data set is there and this token may read it: the trainer would find out on paid time. Raises not_found,
+--- forbidden, auth.
 ---@param id string
 ---@param user string for the message
 function M.dataset(id, user)

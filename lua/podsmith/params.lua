@@ -241,6 +241,7 @@ function M.help(what, summary, params, width)
     if not param.positional then
       local left = "--" .. param[1]
       for _, alias in ipairs(param.aliases or {}) do left = left .. ", " .. alias end
+      if param[2] == "flag" and param.default then left = left .. ", --no-" .. param[1] end
       if param[2] ~= "flag" then left = left .. " " .. value_name(param) end
       rows[#rows + 1] = { left, param }
     end

@@ -123,7 +123,13 @@ local function wait_address(self, deadline)
     local data = look(self, INTERVAL)
     check_alive(self, data)
     local address = address_of(data)
-    if address then return address end
+    if address then
+      if self.run and not self.said_address then
+        self.said_address = true
+        self.run:event("ssh_ready", { pod = self.id, address = ("%s:%d"):format(address.host, address.port) })
+      end
+      return address
+    end
     local state = data.status
     if self.run and (state ~= said or core.now() - said_at >= 15) then
       self.run:say("waiting for pod %s: %s, %s", self.id, state:lower(), show.duration(self:age()))

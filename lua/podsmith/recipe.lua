@@ -33,7 +33,7 @@ M.COMMON = {
   { "render", "string", help = "write the files that would go to the pod into this folder; create nothing" },
   { "keep", "choice", choices = { "never", "on-failure", "always" }, default = "never",
     help = "when to leave the pod running at the end (a failure and Ctrl-C count as failure); it goes on billing" },
-  { "budget", "number", min = 0, help = "refuse GPUs over this price in USD per hour" },
+  { "max-price", "number", min = 0, help = "refuse GPUs over this price in USD per hour, for all GPUs of the pod" },
   { "yes", "flag", aliases = { "-y" }, help = "do not ask before renting" },
   { "json", "flag", help = "events as JSON lines on standard output" },
   { "env-file", "string", help = "read variables from this file instead of the nearest .env" },

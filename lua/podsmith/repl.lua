@@ -182,13 +182,6 @@ local function run_given(codes, env, state, scope)
   end
 end
 
--- Pods that the shell has rented are not ended behind the user's back without a word: they end with it, or are kept.
-local function leave(run)
-  local live = {}
-  for _, pod in ipairs(run.pods) do if pod.state == "created" then live[#live + 1] = pod end end
-  for _, pod in ipairs(live) do pod:__close() end
-end
-
 --- Runs the shell until end of input, `exit` or `quit`. The exit code is 1 when a statement from a pipe or file failed.
 ---@param args {execute: string[]}
 ---@return integer
@@ -197,10 +190,7 @@ function M.run(args)
   local runs = require("podsmith.run")
   local closing <close> = setmetatable({}, { __close = function()
     core.on_interrupt(nil)
-    if runs.is_begun() then
-      leave(runs.current())
-      runs.current():finish("done")
-    end
+    if runs.is_begun() then runs.current():finish("done") end -- ends the pods that the shell has rented
   end })
   local scope <close> = require("podsmith.task").scope() -- its tasks end before the pods do
   local _ = closing

@@ -24,20 +24,19 @@ function M.journal()
 end
 
 --- Begins a run: journal entry, lock, folder. Waits.
----@param options {recipe: string, params?: table, budget?: number, keep?: string, json?: boolean}
+---@param options {recipe: string, params?: table, keep?: string, json?: boolean}
 ---@return podsmith.Run
 function M.begin(options)
   local log = M.journal()
   local params = {}
   for name, value in pairs(options.params or {}) do params[name] = value end
   params._endpoint = core.env("RUNPOD_API_URL") or "https://api.runpod.io" -- reap looks only where the pod was made
-  local id, lock = log:begin_run { recipe = options.recipe, params = params, budget = options.budget }
+  local id, lock = log:begin_run { recipe = options.recipe, params = params }
   local run = setmetatable({
     id = id,
     recipe = options.recipe,
     dir = core.state_dir() .. "/runs/" .. id,
     keep = options.keep or "never",
-    budget = options.budget,
     json = options.json,
     started = core.now(),
     attempts = 0,
@@ -117,11 +116,18 @@ function Run:cost()
   return sum
 end
 
---- Ends the run: closing line, journal entry, lock. Waits.
+--- Deals with what the run has rented and its script has not ended: a pod that was not put into a <close> variable.
+---@param err? any why the run ends, when it failed
+function Run:release_pods(err)
+  for _, pod in ipairs(self.pods) do pod:__close(err) end
+end
+
+--- Ends the run: its pods, journal entry, lock. Waits.
 ---@param status "done"|"failed"|"cancelled"
 function Run:finish(status)
   if self.finished then return end
   self.finished = true
+  self:release_pods(status ~= "done" and status or nil)
   for name in pairs(self.unsettled) do
     if not require("podsmith.runpod").end_lost(name) then
       core.log("warn", ("the creation of pod %s was never answered, and it is not there; should it still come, `podsmith reap` ends it")

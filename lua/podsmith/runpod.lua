@@ -104,15 +104,32 @@ end
 local DEFINITE = { auth = true, forbidden = true, capacity = true, payment = true, invalid = true, not_found = true,
   rate_limited = true, conflict = true }
 
+-- From here on there is a pod that bills: whatever goes wrong before it is handed over (a full disk, Ctrl-C) ends it.
+local function settle(spec, data, name, run)
+  local pod = pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image })
+  local is_handed_over = false
+  local guard <close> = setmetatable({}, { __close = function(_, err)
+    if not is_handed_over then pod:__close(err) end
+  end })
+  local _ = guard
+  runs.journal():pod_created(name, data)
+  for _, id in ipairs(data._duplicates or {}) do M.client():delete_pod(id) end
+  pods.announce(pod)
+  pods.check_price(pod, spec.max_price)
+  is_handed_over = true
+  return pod
+end
+
 -- One billed attempt: intent in the journal, then the request. Nothing waits between the answer and the pod's handle,
 -- so that no cancellation comes between them.
 local function attempt(spec, candidate, run)
   local name = core.attempt_name(spec.name or "podsmith", run.id, run:next_attempt())
+  local body = body_of(spec, candidate, name)
   local journal = runs.journal()
   journal:intend_pod(run.id, name, {
     gpu = candidate.id, gpu_count = candidate.count, cloud = candidate.cloud, image = spec.image or spec.template or "",
   })
-  local ok, data = pcall(M.client().create_pod, M.client(), body_of(spec, candidate, name))
+  local ok, data = pcall(M.client().create_pod, M.client(), body)
   if ok then return pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image }) end
   local err = errors.from(data)
   if DEFINITE[err.kind] then
@@ -174,6 +191,7 @@ function M.create(spec)
     errors.raise("invalid", "runpod.create needs an image or a template",
       'for example image = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"')
   end
+  if spec.start_ssh ~= false and not spec.public_key then require("podsmith.keys").check() end
   local run = runs.current()
   local last
   for _, candidate in ipairs(candidates_of(spec)) do

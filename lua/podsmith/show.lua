@@ -118,11 +118,11 @@ function M.duration(seconds)
   return ("%d h %02d min"):format(seconds // 3600, seconds % 3600 // 60)
 end
 
---- "$0.0123" for small sums, "$12.34" for others.
+--- "$0.0123" for sums under ten cents, "$12.34" for others.
 ---@param usd number
 ---@return string
 function M.money(usd)
-  return (usd < 1 and "$%.4f" or "$%.2f"):format(usd)
+  return (usd < 0.1 and "$%.4f" or "$%.2f"):format(usd)
 end
 
 return M

@@ -62,7 +62,7 @@ refused "missing script" 2 "there is no script nosuch.lua" "path to a Lua file" 
 refused "a GPU count that Runpod has not" 2 "--gpu-count must be one of 1, 2, 4, 6, 8, not '3'" "" grpo --gpu-count 3
 refused "text for a whole number" 2 "--max-steps must be a whole number, not 'many'" "" grpo --max-steps many
 refused "half a number" 2 "--max-steps must be a whole number, not '1.5'" "" grpo --max-steps 1.5
-refused "text for a number" 2 "--budget must be a number, not 'cheap'" "" grpo --budget cheap
+refused "text for a number" 2 "--max-price must be a number, not 'cheap'" "" grpo --max-price cheap
 refused "a number out of range" 2 "--num-generations must be at least 2, not 1" "" grpo --num-generations 1
 refused "a flag without its value" 2 "--gpu-count needs a value" "GPUs of the pod" grpo --gpu-count
 refused "a switch with a value" 2 "--yes takes no value" "" grpo --yes=please
@@ -85,7 +85,7 @@ refused "missing model" 1 "no model acme/nosuch" "check the spelling of --repo-i
 refused "no GPU large enough" 1 "141 GB: none is eligible; nearest is A100 SXM (80 GB < 141 GB needed)" \
   "shard the model over more GPUs" grpo --repo-id acme/llama-70b
 refused "no GPU of that name" 1 'matching "voodoo3": none is eligible' "podsmith gpus" grpo --gpu-type voodoo3
-refused "budget too low" 1 "is over your cap of 0.01" "raise the cap" grpo --budget 0.01
+refused "budget too low" 1 "is over your cap of 0.01" "raise the cap" grpo --max-price 0.01
 
 # ---- keys and tokens ---------------------------------------------------------------------------------------------------
 
@@ -102,6 +102,18 @@ refused "no SSH key" 1 "no SSH key: ~/.ssh has no id_ed25519, id_ecdsa or id_rsa
   without SSH_PRIVATE_KEY_PATH SSH_PUBLIC_KEY -- grpo
 refused "SSH key that is not there" 1 "$scratch/nosuch, which does not exist" "SSH_PRIVATE_KEY_PATH" \
   with SSH_PRIVATE_KEY_PATH="$scratch/nosuch" grpo
+echo "no key" >"$scratch/garbage" && chmod 600 "$scratch/garbage"
+refused "SSH key that is none" 1 "$scratch/garbage: the file holds no private key" "ssh-keygen -t ed25519" \
+  with SSH_PRIVATE_KEY_PATH="$scratch/garbage" grpo
+ssh-keygen -q -t ed25519 -N 'a passphrase' -f "$scratch/locked"
+refused "SSH key with a passphrase" 1 "$scratch/locked: the key is protected by a passphrase" "passphrase" \
+  with SSH_PRIVATE_KEY_PATH="$scratch/locked" grpo
+ssh-keygen -q -t ed25519 -N '' -f "$scratch/other"
+refused "SSH keys that are not a pair" 1 "is not that of the private key $scratch/other" "ssh-keygen -y" \
+  with SSH_PRIVATE_KEY_PATH="$scratch/other" grpo
+printf 'runpod.create { gpu = "NVIDIA L40S", image = "x" }\n' >"$scratch/create.lua"
+refused "a script without an SSH key" 1 "no SSH key" "ssh-keygen" \
+  without SSH_PRIVATE_KEY_PATH SSH_PUBLIC_KEY -- "$PODSMITH" run "$scratch/create.lua"
 
 # ---- the network -------------------------------------------------------------------------------------------------------
 
