@@ -11,7 +11,8 @@
 
 namespace {
 
-// A core file would hold keys and tokens. The limit covers plain files, the dumpable flag a collector on a pipe.
+// A core file would hold keys and tokens. The limit covers plain files, the dumpable flag a collector on a
+// pipe.
 void forbid_core_dumps() {
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);

@@ -19,8 +19,8 @@ constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 constexpr int kInterrupted = 130;
 
-/// Ctrl-C and SIGTERM: the first cancels the main task (or what the REPL evaluates), whose <close> variables then end
-/// the pods; the third leaves at once.
+/// Ctrl-C and SIGTERM: the first cancels the main task (or what the REPL evaluates), whose <close> variables
+/// then end the pods; the third leaves at once.
 class Interrupts {
 public:
     Interrupts(net::Loop& loop, lua::Runtime& runtime)
@@ -87,7 +87,8 @@ int report(const Error& error) {
 
 int run_program(System& system, const std::vector<std::string>& arguments) {
     net::Loop loop(system);
-    // Specs run on a clock that jumps to the next timer when nothing else is left to do: no test waits on real time.
+    // Specs run on a clock that jumps to the next timer when nothing else is left to do: no test waits on
+    // real time.
     if (!arguments.empty() && arguments[0] == "spec" && std::ranges::count(arguments, "--virtual-time") > 0)
         loop.use_manual_clock();
     net::Http http(loop, std::string("podsmith/") + PODSMITH_VERSION);

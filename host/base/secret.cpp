@@ -56,8 +56,8 @@ const std::string& Secret::reveal() const {
 }
 
 std::string redact(std::string text) {
-    // All places are found before any is replaced: secrets may contain or overlap each other, and what is left of a
-    // longer one after a shorter was replaced would be a leak.
+    // All places are found before any is replaced: secrets may contain or overlap each other, and what is
+    // left of a longer one after a shorter was replaced would be a leak.
     std::vector<std::pair<std::size_t, std::size_t>> places;
     {
         std::lock_guard lock(registry().mutex);

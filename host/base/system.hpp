@@ -20,7 +20,8 @@ public:
     virtual double monotonic() const;
     /// The variable from `set_env`, else from the process environment.
     virtual std::optional<std::string> env(const std::string& name) const;
-    /// Lays a value over the process environment (.env file, simulator) for this process only: children do not see it.
+    /// Lays a value over the process environment (.env file, simulator) for this process only: children do
+    /// not see it.
     void set_env(const std::string& name, std::string value) { overlay_[name] = std::move(value); }
     /// $HOME, else the password file.
     virtual std::filesystem::path home() const;

@@ -17,7 +17,7 @@ constexpr int kMostPages = 1000;
 std::string encoded_path(const std::string& path) {
     std::string all;
     for (const std::string& part : split(path, '/'))
-        all += (all.empty() ? "" : "/") + url_encode(part);
+        all += fmt::format("{}{}", all.empty() ? "" : "/", url_encode(part));
     return all;
 }
 
@@ -151,8 +151,9 @@ Async<std::string> Client::read_text(std::string type, std::string id, std::stri
 
 Async<json> Client::list_tree(std::string type, std::string id, std::string revision, std::string path) {
     const Subject subject = about(fmt::format("list the files of {} {}", type, id), type, id);
-    std::string next = fmt::format("{}/tree/{}{}?recursive=true&expand=false", api_path(type, id),
-                                   or_main(revision), path.empty() ? "" : "/" + encoded_path(path));
+    std::string next =
+        fmt::format("{}/tree/{}{}?recursive=true&expand=false", api_path(type, id), or_main(revision),
+                    path.empty() ? "" : fmt::format("/{}", encoded_path(path)));
     json all = json::array();
     for (int pages = 0; pages < kMostPages; ++pages) {
         net::HttpRequest asked = request("GET", next);

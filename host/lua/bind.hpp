@@ -4,8 +4,8 @@
 #include <memory>
 #include <utility>
 
-// How the bind_*.cpp files add natives. All natives of the program live in one table, `require("podsmith.core")`,
-// which only lua/podsmith/ uses: scripts see the modules there.
+// How the bind_*.cpp files add natives. All natives of the program live in one table,
+// `require("podsmith.core")`, which only lua/podsmith/ uses: scripts see the modules there.
 namespace podsmith::lua {
 
 /// Adds functions to the core table.
@@ -13,7 +13,8 @@ void add_natives(lua_State* L, const luaL_Reg* functions);
 /// Pops the value on top of the stack into the core table under `name`.
 void set_native_value(lua_State* L, const char* name);
 
-/// Userdata that share a C++ object: push_object(L, pointer) and check_object<T>(L, 1). T::kClass names the metatable.
+/// Userdata that share a C++ object: push_object(L, pointer) and check_object<T>(L, 1). T::kClass names the
+/// metatable.
 template <class T>
 int object_gc(lua_State* L) {
     static_cast<std::shared_ptr<T>*>(lua_touserdata(L, 1))->~shared_ptr();

@@ -31,12 +31,15 @@ int hf_client(lua_State* L) {
 }
 
 // hub:whoami() -> table. Waits.
-int whoami(lua_State* L) { return await_json(L, check_object<HubBox>(L, 1)->client.whoami()); }
+int whoami(lua_State* L) {
+    return await_json(L, check_object<HubBox>(L, 1)->client.whoami());
+}
 
 // hub:repo_info(kind, id, revision) -> table with the files' sizes. Waits.
 int repo_info(lua_State* L) {
     auto box = check_object<HubBox>(L, 1);
-    return await_json(L, box->client.repo_info(check_string(L, 2), check_string(L, 3), check_string(L, 4), true));
+    return await_json(
+        L, box->client.repo_info(check_string(L, 2), check_string(L, 3), check_string(L, 4), true));
 }
 
 // hub:auth_check(kind, id, write): raises when the token may not. Waits.
@@ -48,12 +51,12 @@ int auth_check(lua_State* L) {
 // hub:can_write(kind, id) -> {answer, reason}. Waits.
 int can_write(lua_State* L) {
     auto box = check_object<HubBox>(L, 1);
-    return await<hf::Permission>(L, box->client.can_write(check_string(L, 2), check_string(L, 3)),
-                                 [](lua_State* state, hf::Permission& permission) {
-                                     push_json(state, Json{{"answer", hf::name_of(permission.answer)},
-                                                           {"reason", permission.reason}});
-                                     return 1;
-                                 });
+    return await<hf::Permission>(
+        L, box->client.can_write(check_string(L, 2), check_string(L, 3)),
+        [](lua_State* state, hf::Permission& permission) {
+            push_json(state, Json{{"answer", hf::name_of(permission.answer)}, {"reason", permission.reason}});
+            return 1;
+        });
 }
 
 // hub:create_repo(kind, id, private) -> {id, url, existed, warning}. Waits.
@@ -67,8 +70,8 @@ int create_repo(lua_State* L) {
 int read_text(lua_State* L) {
     auto box = check_object<HubBox>(L, 1);
     return await<std::string>(L,
-                              box->client.read_text(check_string(L, 2), check_string(L, 3), check_string(L, 4),
-                                                    check_string(L, 5), kLargestText),
+                              box->client.read_text(check_string(L, 2), check_string(L, 3),
+                                                    check_string(L, 4), check_string(L, 5), kLargestText),
                               [](lua_State* state, std::string& text) {
                                   push_string(state, text);
                                   return 1;

@@ -25,7 +25,8 @@ void read_retry(lua_State* L, net::HttpRequest& request) {
     const bool is_safe = request.method == "GET" || request.method == "HEAD" || request.method == "PUT" ||
                          request.method == "DELETE";
     request.retry.idempotent = field_bool(L, 1, "idempotent").value_or(is_safe);
-    request.retry.attempts = static_cast<int>(field_number(L, 1, "attempts").value_or(request.retry.attempts));
+    request.retry.attempts =
+        static_cast<int>(field_number(L, 1, "attempts").value_or(request.retry.attempts));
     request.retry.deadline = field_number(L, 1, "deadline").value_or(request.retry.deadline);
     request.timeout = field_number(L, 1, "timeout").value_or(request.timeout);
     request.connect_timeout = field_number(L, 1, "connect_timeout").value_or(request.connect_timeout);

@@ -20,15 +20,21 @@ struct LockBox {
 
 using journal::Journal;
 
-std::shared_ptr<Journal> check_journal(lua_State* L) { return check_object<JournalBox>(L, 1)->journal; }
+std::shared_ptr<Journal> check_journal(lua_State* L) {
+    return check_object<JournalBox>(L, 1)->journal;
+}
 
-int push_nothing(lua_State*) { return 0; }
+int push_nothing(lua_State*) {
+    return 0;
+}
 
 int await_void(lua_State* L, std::function<Result<void>()> work) {
     return await_pool<void>(L, std::move(work), push_nothing);
 }
 
-nlohmann::json plain(const Json& value) { return nlohmann::json::parse(value.dump()); }
+nlohmann::json plain(const Json& value) {
+    return nlohmann::json::parse(value.dump());
+}
 
 std::string text_of(const Json& object, const char* name) {
     const auto found = object.find(name);

@@ -51,7 +51,9 @@ int create_pod(lua_State* L) {
 }
 
 // client:list_pods() -> pods. Waits.
-int list_pods(lua_State* L) { return await_json(L, check_object<ClientBox>(L, 1)->client.list_pods()); }
+int list_pods(lua_State* L) {
+    return await_json(L, check_object<ClientBox>(L, 1)->client.list_pods());
+}
 
 // client:find_by_name(name) -> pod | nil. Waits.
 int find_by_name(lua_State* L) {
@@ -165,10 +167,14 @@ int makes_keys_per_pod(lua_State* L) {
 } // namespace
 
 void register_runpod(lua_State* L) {
-    const luaL_Reg methods[] = {{"create_pod", guarded<create_pod>}, {"list_pods", guarded<list_pods>},
-                                {"find_by_name", guarded<find_by_name>}, {"get_pod", guarded<get_pod>},
-                                {"action", guarded<action>},         {"delete_pod", guarded<delete_pod>},
-                                {"gpus", guarded<gpus>},             {"logs", guarded<logs>},
+    const luaL_Reg methods[] = {{"create_pod", guarded<create_pod>},
+                                {"list_pods", guarded<list_pods>},
+                                {"find_by_name", guarded<find_by_name>},
+                                {"get_pod", guarded<get_pod>},
+                                {"action", guarded<action>},
+                                {"delete_pod", guarded<delete_pod>},
+                                {"gpus", guarded<gpus>},
+                                {"logs", guarded<logs>},
                                 {nullptr, nullptr}};
     register_class<ClientBox>(L, methods);
     const luaL_Reg log_methods[] = {

@@ -40,7 +40,8 @@ ssh::HostKeyPolicy read_policy(lua_State* L) {
     return policy;
 }
 
-// core.ssh_connect{host=, port=, user=, key=, passphrase=, fingerprints=, known_hosts=, alias=, pin=, ...} -> session
+// core.ssh_connect{host=, port=, user=, key=, passphrase=, fingerprints=, known_hosts=, alias=, pin=, ...} ->
+// session
 int ssh_connect(lua_State* L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     ssh::ConnectRequest request;
@@ -109,7 +110,8 @@ int session_exec(lua_State* L) {
     auto box = check_object<SessionBox>(L, 1);
     ssh::ExecRequest request = check_exec(L);
     const double timeout = field_number(L, 3, "timeout").value_or(0);
-    const auto max_output = static_cast<std::size_t>(field_number(L, 3, "max_output").value_or(64.0 * 1024 * 1024));
+    const auto max_output =
+        static_cast<std::size_t>(field_number(L, 3, "max_output").value_or(64.0 * 1024 * 1024));
     const std::string what = "run \"" + request.command.substr(0, 60) + "\"";
     auto work = box->session->exec(std::move(request), max_output);
 
@@ -223,21 +225,16 @@ int process_close(lua_State* L) {
 } // namespace
 
 void register_ssh(lua_State* L) {
-    const luaL_Reg session_methods[] = {{"exec", guarded<session_exec>},
-                                        {"start", guarded<session_start>},
-                                        {"upload", guarded<session_upload>},
-                                        {"upload_file", guarded<session_upload_file>},
-                                        {"host_key", guarded<session_host_key>},
-                                        {"is_open", guarded<session_is_open>},
-                                        {"close", guarded<session_close>},
-                                        {nullptr, nullptr}};
+    const luaL_Reg session_methods[] = {
+        {"exec", guarded<session_exec>},         {"start", guarded<session_start>},
+        {"upload", guarded<session_upload>},     {"upload_file", guarded<session_upload_file>},
+        {"host_key", guarded<session_host_key>}, {"is_open", guarded<session_is_open>},
+        {"close", guarded<session_close>},       {nullptr, nullptr}};
     register_class<SessionBox>(L, session_methods);
-    const luaL_Reg process_methods[] = {{"read", guarded<process_read>},
-                                        {"write", guarded<process_write>},
-                                        {"write_eof", guarded<process_write_eof>},
-                                        {"wait", guarded<process_wait>},
-                                        {"close", guarded<process_close>},
-                                        {nullptr, nullptr}};
+    const luaL_Reg process_methods[] = {
+        {"read", guarded<process_read>},           {"write", guarded<process_write>},
+        {"write_eof", guarded<process_write_eof>}, {"wait", guarded<process_wait>},
+        {"close", guarded<process_close>},         {nullptr, nullptr}};
     register_class<ProcessBox>(L, process_methods);
     const luaL_Reg functions[] = {{"ssh_connect", guarded<ssh_connect>},
                                   {"ssh_public_key", guarded<ssh_public_key>},

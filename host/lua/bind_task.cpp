@@ -14,7 +14,9 @@ struct Handle {
     bool wake_pending = false;
 };
 
-int raise_cancelled(lua_State* L) { raise(L, cancelled_error()); }
+int raise_cancelled(lua_State* L) {
+    raise(L, cancelled_error());
+}
 
 Handle& check_handle(lua_State* L, int index) {
     return **static_cast<std::shared_ptr<Handle>*>(luaL_checkudata(L, index, kTaskClass));
@@ -123,7 +125,8 @@ int core_status(lua_State* L) {
     return 3;
 }
 
-// core.park(): waits until core.wake(task) is called for the running task. A wake that came before is not lost.
+// core.park(): waits until core.wake(task) is called for the running task. A wake that came before is not
+// lost.
 int core_park(lua_State* L) {
     lua_settop(L, 0);
     core_current(L);

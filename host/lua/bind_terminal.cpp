@@ -59,7 +59,8 @@ int core_base64(lua_State* L) {
     return 1;
 }
 
-// core.line_reader(history file | nil, completer | nil) -> reader. `completer(line)` gives a list; it must not wait.
+// core.line_reader(history file | nil, completer | nil) -> reader. `completer(line)` gives a list; it must
+// not wait.
 int core_line_reader(lua_State* L) {
     auto box = std::make_shared<Reader>(Runtime::of(L).loop());
     if (!lua_isnoneornil(L, 1))
@@ -122,14 +123,11 @@ void register_terminal(lua_State* L) {
                                 {"print", guarded<reader_print>},
                                 {nullptr, nullptr}};
     register_class<Reader>(L, methods);
-    const luaL_Reg functions[] = {{"terminal", guarded<core_terminal>},
-                                  {"columns", guarded<core_columns>},
-                                  {"nearest", guarded<core_nearest>},
-                                  {"shell_quote", guarded<core_shell_quote>},
-                                  {"url_encode", guarded<core_url_encode>},
-                                  {"base64", guarded<core_base64>},
-                                  {"line_reader", guarded<core_line_reader>},
-                                  {nullptr, nullptr}};
+    const luaL_Reg functions[] = {
+        {"terminal", guarded<core_terminal>},       {"columns", guarded<core_columns>},
+        {"nearest", guarded<core_nearest>},         {"shell_quote", guarded<core_shell_quote>},
+        {"url_encode", guarded<core_url_encode>},   {"base64", guarded<core_base64>},
+        {"line_reader", guarded<core_line_reader>}, {nullptr, nullptr}};
     add_natives(L, functions);
 }
 

@@ -1,5 +1,6 @@
-// coroutine.resume, wrap and yield for scripts: as Lua's own, but a wait of ours inside a script's coroutine parks the
-// whole task: each resume on the way passes the mark up, and when the task goes on, resumes its coroutine again.
+// coroutine.resume, wrap and yield for scripts: as Lua's own, but a wait of ours inside a script's coroutine
+// parks the whole task: each resume on the way passes the mark up, and when the task goes on, resumes its
+// coroutine again.
 #include "lua/task.hpp"
 
 namespace podsmith::lua {

@@ -37,7 +37,8 @@ int search_embedded(lua_State* L) {
 
 void install_searchers(lua_State* L) {
     lua_getglobal(L, "package");
-    // Only what podsmith brings and what lies beside the user's script (set by the run command); no C modules.
+    // Only what podsmith brings and what lies beside the user's script (set by the run command); no C
+    // modules.
     lua_pushliteral(L, "");
     lua_setfield(L, -2, "path");
     lua_pushliteral(L, "");
@@ -111,7 +112,8 @@ int core_redact(lua_State* L) {
 }
 
 int core_random_tag(lua_State* L) {
-    push_string(L, Runtime::of(L).loop().system().random_tag(static_cast<std::size_t>(luaL_checkinteger(L, 1))));
+    push_string(L,
+                Runtime::of(L).loop().system().random_tag(static_cast<std::size_t>(luaL_checkinteger(L, 1))));
     return 1;
 }
 

@@ -9,8 +9,8 @@
 
 namespace podsmith::lua {
 
-/// One Lua state on one loop, with every native registered and the modules of lua/ and recipes/ loadable: from the
-/// program itself, or from the folder that PODSMITH_LUA names (for work on podsmith).
+/// One Lua state on one loop, with every native registered and the modules of lua/ and recipes/ loadable:
+/// from the program itself, or from the folder that PODSMITH_LUA names (for work on podsmith).
 class Runtime {
 public:
     Runtime(net::Loop& loop, net::Http& http);
@@ -24,7 +24,8 @@ public:
     Tasks& tasks() { return *tasks_; }
     static Runtime& of(lua_State* L);
 
-    /// Starts `require(module).main(arguments)` as a task; `done` gets its integer result (0 when it is none).
+    /// Starts `require(module).main(arguments)` as a task; `done` gets its integer result (0 when it is
+    /// none).
     TaskPtr start_main(const std::string& module, const std::vector<std::string>& arguments,
                        std::function<void(Result<int>)> done);
     /// The text of an embedded file ("podsmith/task.lua", "recipes/grpo.lua"), honouring PODSMITH_LUA.

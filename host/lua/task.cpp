@@ -15,7 +15,8 @@ int return_outcome(lua_State* L, int status, lua_KContext) {
     return lua_gettop(L);
 }
 
-// The body of every task. Stack: function, arguments. Returns true and the results, or false and an error object.
+// The body of every task. Stack: function, arguments. Returns true and the results, or false and an error
+// object.
 int task_body(lua_State* L) {
     lua_pushcfunction(L, add_traceback);
     lua_insert(L, 1);
@@ -36,9 +37,13 @@ Tasks::Tasks(net::Loop& loop, lua_State* main) : loop_(loop), main_(main) {
     *static_cast<Tasks**>(lua_getextraspace(main)) = this;
 }
 
-Tasks& Tasks::of(lua_State* L) { return **static_cast<Tasks**>(lua_getextraspace(L)); }
+Tasks& Tasks::of(lua_State* L) {
+    return **static_cast<Tasks**>(lua_getextraspace(L));
+}
 
-void* Tasks::wait_mark() { return &wait_mark_storage; }
+void* Tasks::wait_mark() {
+    return &wait_mark_storage;
+}
 
 TaskPtr Tasks::spawn(lua_State* L, int arguments, std::string name) {
     auto task = std::make_shared<Task>();
@@ -64,10 +69,12 @@ void Tasks::cancel(const TaskPtr& task) {
     task->cancel_requested = true;
 }
 
-int Tasks::park(lua_State* L, const std::function<std::function<void()>(std::function<void(Resume)>)>& begin) {
+int Tasks::park(lua_State* L,
+                const std::function<std::function<void()>(std::function<void(Resume)>)>& begin) {
     if (!current_)
-        raise_invalid(L, "this call waits, and nothing can wait here",
-                      "call it inside a task: a recipe, a script or the REPL; a module must not wait while it loads");
+        raise_invalid(
+            L, "this call waits, and nothing can wait here",
+            "call it inside a task: a recipe, a script or the REPL; a module must not wait while it loads");
     if (!lua_isyieldable(L) || current_->unyieldable > 0)
         raise_invalid(L, "this call waits, and Lua cannot wait inside table.sort, string.gsub or require",
                       "call it before, and use its result there");
@@ -118,14 +125,16 @@ void Tasks::run(const TaskPtr& task) {
     const int status = lua_resume(task->thread, main_, count, &results);
     current_ = outer;
     if (status == LUA_YIELD) {
-        lua_pop(task->thread, results); // the mark: install_coroutines keeps scripts from yielding anything else here
+        lua_pop(task->thread,
+                results); // the mark: install_coroutines keeps scripts from yielding anything else here
         return;
     }
     const bool ok = status == LUA_OK;
     finish(task, ok, lua_gettop(task->thread) - (ok ? results : 1) + 1, ok ? results : 1);
 }
 
-// Values first..first+count-1 of the thread: true and results, false and the error, or (not ok) an error alone.
+// Values first..first+count-1 of the thread: true and results, false and the error, or (not ok) an error
+// alone.
 void Tasks::finish(const TaskPtr& task, bool ok, int first, int count) {
     lua_State* L = task->thread;
     task->has_failed = !ok || !lua_toboolean(L, first);

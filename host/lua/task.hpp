@@ -10,8 +10,8 @@
 
 namespace podsmith::lua {
 
-/// Pushes what a finished wait gives the script and returns the number of values, or raises. Runs in the continuation
-/// of the parked call, under Lua's protection, so what it raises reaches the script's pcall.
+/// Pushes what a finished wait gives the script and returns the number of values, or raises. Runs in the
+/// continuation of the parked call, under Lua's protection, so what it raises reaches the script's pcall.
 using Resume = std::function<int(lua_State*)>;
 
 /// What a cancelled wait raises.
@@ -22,24 +22,25 @@ struct Task {
     std::uint64_t id = 0;
     std::string name;
     lua_State* thread = nullptr;
-    int anchor = LUA_NOREF;           ///< keeps the thread alive while it runs
+    int anchor = LUA_NOREF; ///< keeps the thread alive while it runs
     bool started = false;
-    bool is_waiting = false;          ///< parked until `complete` is called
+    bool is_waiting = false; ///< parked until `complete` is called
     bool is_done = false;
     bool has_failed = false;
-    bool was_observed = false;        ///< somebody has seen the error
-    bool cancel_requested = false;    ///< not yet delivered
-    int unyieldable = 0;              ///< how many coroutine.resume calls below stand on a frame that cannot yield
-    std::uint64_t wait_serial = 0;    ///< tells a late completion of an earlier wait apart
-    std::function<void()> canceller;  ///< ends the pending wait early
-    Resume resume;                    ///< how the pending wait ends, once known
-    int results = LUA_NOREF;          ///< registry table {n, ...}, or the error value when it failed
+    bool was_observed = false;     ///< somebody has seen the error
+    bool cancel_requested = false; ///< not yet delivered
+    int unyieldable = 0; ///< how many coroutine.resume calls below stand on a frame that cannot yield
+    std::uint64_t wait_serial = 0;   ///< tells a late completion of an earlier wait apart
+    std::function<void()> canceller; ///< ends the pending wait early
+    Resume resume;                   ///< how the pending wait ends, once known
+    int results = LUA_NOREF;         ///< registry table {n, ...}, or the error value when it failed
     std::vector<std::function<void()>> on_done;
 };
 using TaskPtr = std::shared_ptr<Task>;
 
-/// The scheduler: makes tasks, parks and resumes them, cancels them by raising Error{cancelled} at the place where
-/// they wait, so that <close> variables run and may wait themselves. One for each Lua state, on the loop's thread.
+/// The scheduler: makes tasks, parks and resumes them, cancels them by raising Error{cancelled} at the place
+/// where they wait, so that <close> variables run and may wait themselves. One for each Lua state, on the
+/// loop's thread.
 class Tasks {
 public:
     Tasks(net::Loop& loop, lua_State* main);
@@ -50,17 +51,19 @@ public:
 
     /// Takes a function and `arguments` values from the top of L's stack and starts them as a task, soon.
     TaskPtr spawn(lua_State* L, int arguments, std::string name);
-    /// Asks the task to end: what it waits for is called off and raises Error{cancelled} there; a task that does not
-    /// wait now gets it at its next wait. Delivered once, so clean-up code can wait.
+    /// Asks the task to end: what it waits for is called off and raises Error{cancelled} there; a task that
+    /// does not wait now gets it at its next wait. Delivered once, so clean-up code can wait.
     void cancel(const TaskPtr& task);
     TaskPtr current() const { return current_; }
     std::size_t count() const { return running_.size(); }
 
-    /// Parks the running task. `begin` starts the operation; it is given the function to call once (on the loop) when
-    /// the operation has ended, and returns the function that calls it off. Use as `return tasks.park(L, ...)`.
+    /// Parks the running task. `begin` starts the operation; it is given the function to call once (on the
+    /// loop) when the operation has ended, and returns the function that calls it off. Use as `return
+    /// tasks.park(L, ...)`.
     int park(lua_State* L, const std::function<std::function<void()>(std::function<void(Resume)>)>& begin);
 
-    /// Replaces coroutine.resume, wrap and yield by forms through which a wait of ours passes to the scheduler.
+    /// Replaces coroutine.resume, wrap and yield by forms through which a wait of ours passes to the
+    /// scheduler.
     static void install_coroutines(lua_State* L);
     /// The task's thread yields this and nothing else to us.
     static void* wait_mark();
@@ -77,7 +80,8 @@ private:
     std::unordered_map<std::uint64_t, TaskPtr> running_;
 };
 
-/// Parks the running task until `work` ends; then `push(L, value)` pushes the results. Use as `return await(L, ...)`.
+/// Parks the running task until `work` ends; then `push(L, value)` pushes the results. Use as `return
+/// await(L, ...)`.
 template <class T, class Push>
 int await(lua_State* L, net::Async<T> work, Push push) {
     Tasks& tasks = Tasks::of(L);
@@ -108,8 +112,8 @@ int await_pool(lua_State* L, std::function<Result<T>()> work, Push push) {
     return await<T>(L, std::move(running), push);
 }
 
-/// Wraps a binding: a std::exception becomes Error{internal}, raised after the catch block has been left (raising
-/// inside it leaks the exception). Lua's own errors pass.
+/// Wraps a binding: a std::exception becomes Error{internal}, raised after the catch block has been left
+/// (raising inside it leaks the exception). Lua's own errors pass.
 template <int (*Body)(lua_State*)>
 int guarded(lua_State* L) {
     std::string problem;

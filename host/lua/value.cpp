@@ -256,7 +256,9 @@ bool get_option(lua_State* L, int index, const char* name) {
 
 } // namespace
 
-void push_string(lua_State* L, std::string_view text) { lua_pushlstring(L, text.data(), text.size()); }
+void push_string(lua_State* L, std::string_view text) {
+    lua_pushlstring(L, text.data(), text.size());
+}
 
 std::string check_string(lua_State* L, int index) {
     if (to_secret(L, index))
@@ -266,7 +268,9 @@ std::string check_string(lua_State* L, int index) {
     return {text, size};
 }
 
-double opt_number(lua_State* L, int index, double fallback) { return luaL_optnumber(L, index, fallback); }
+double opt_number(lua_State* L, int index, double fallback) {
+    return luaL_optnumber(L, index, fallback);
+}
 
 void register_errors(lua_State* L) {
     luaL_newmetatable(L, kErrorClass);
@@ -379,7 +383,9 @@ void push_secret(lua_State* L, Secret secret) {
     lua_setmetatable(L, -2);
 }
 
-Secret* to_secret(lua_State* L, int index) { return static_cast<Secret*>(luaL_testudata(L, index, kSecretClass)); }
+Secret* to_secret(lua_State* L, int index) {
+    return static_cast<Secret*>(luaL_testudata(L, index, kSecretClass));
+}
 
 void register_json(lua_State* L) {
     luaL_newmetatable(L, kArrayMark);
@@ -392,8 +398,12 @@ void register_json(lua_State* L) {
     lua_setglobal(L, "json");
 }
 
-void push_json(lua_State* L, const Json& value) { push_any(L, value); }
-void push_json(lua_State* L, const nlohmann::json& value) { push_any(L, value); }
+void push_json(lua_State* L, const Json& value) {
+    push_any(L, value);
+}
+void push_json(lua_State* L, const nlohmann::json& value) {
+    push_any(L, value);
+}
 
 Json check_json(lua_State* L, int index, Secrets secrets) {
     return value_to_json(L, lua_absindex(L, index), secrets, 0);

@@ -21,7 +21,9 @@ namespace {
 class ChildProcess : public Child {
 public:
     ChildProcess(Loop& loop, pid_t pid, int life, int output)
-        : pid_(pid), life_(life), output_(loop.context(), output),
+        : pid_(pid),
+          life_(life),
+          output_(loop.context(), output),
           exit_(loop.context(), static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))) {}
 
     ~ChildProcess() override {

@@ -8,12 +8,12 @@
 
 namespace podsmith::net {
 
-/// A local child process. It is in a session of its own, so Ctrl-C at the terminal does not reach it, and it is killed
-/// when this object goes.
+/// A local child process. It is in a session of its own, so Ctrl-C at the terminal does not reach it, and it
+/// is killed when this object goes.
 class Child {
 public:
-    /// Starts argv[0] (a path, or a name on PATH). Its stdin is the read end of a pipe that we hold open (so it can
-    /// see our death as end of file), its stdout comes to `read`, its stderr goes to ours.
+    /// Starts argv[0] (a path, or a name on PATH). Its stdin is the read end of a pipe that we hold open (so
+    /// it can see our death as end of file), its stdout comes to `read`, its stderr goes to ours.
     static Result<std::unique_ptr<Child>> start(Loop& loop, std::vector<std::string> argv);
     virtual ~Child() = default;
 

@@ -10,7 +10,8 @@ struct SseEvent {
     std::string data; ///< lines joined by \n
 };
 
-/// Splits a byte stream into events: any line end (LF, CRLF, CR), comments ignored, partial frames kept until complete.
+/// Splits a byte stream into events: any line end (LF, CRLF, CR), comments ignored, partial frames kept until
+/// complete.
 class SseParser {
 public:
     /// Adds bytes and returns the events they complete. An event over 1 MiB is Error{protocol}.
@@ -25,8 +26,8 @@ private:
     std::string last_id_;
 };
 
-/// Follows an event stream and, when the connection ends or breaks, opens it again with Last-Event-ID, with backoff.
-/// A frame cut in the middle is dropped by the parser and sent again by the server after the resume.
+/// Follows an event stream and, when the connection ends or breaks, opens it again with Last-Event-ID, with
+/// backoff. A frame cut in the middle is dropped by the parser and sent again by the server after the resume.
 class EventStream {
 public:
     EventStream(Http& http, HttpRequest request);
@@ -34,8 +35,9 @@ public:
     EventStream(const EventStream&) = delete;
     EventStream& operator=(const EventStream&) = delete;
 
-    /// Waits for the next event; nullopt after `idle` seconds without one (0: wait for ever). A status other than 200
-    /// (404: the pod is gone) or reconnects that fail for 60 s are errors; 4xx are final, 5xx are retried.
+    /// Waits for the next event; nullopt after `idle` seconds without one (0: wait for ever). A status other
+    /// than 200 (404: the pod is gone) or reconnects that fail for 60 s are errors; 4xx are final, 5xx are
+    /// retried.
     Async<std::optional<SseEvent>> next(double idle = 0);
     void close();
 

@@ -97,10 +97,13 @@ LineReader::LineReader(net::Loop& loop) : impl_(std::make_shared<Impl>(loop)) {
     struct stat info {};
     // epoll takes no regular files; those never block.
     if (::fstat(STDIN_FILENO, &info) == 0 && !S_ISREG(info.st_mode))
-        impl_->input = std::make_unique<net::asio::posix::stream_descriptor>(loop.context(), ::dup(STDIN_FILENO));
+        impl_->input =
+            std::make_unique<net::asio::posix::stream_descriptor>(loop.context(), ::dup(STDIN_FILENO));
 }
 
-LineReader::~LineReader() { impl_->stop_editing(); }
+LineReader::~LineReader() {
+    impl_->stop_editing();
+}
 
 net::Async<std::optional<std::string>> LineReader::read(std::string prompt) {
     auto impl = impl_;
@@ -116,7 +119,8 @@ net::Async<std::optional<std::string>> LineReader::read(std::string prompt) {
         if (!impl->is_tty && impl->take_line())
             break;
         if (impl->input)
-            co_await impl->input->async_wait(net::asio::posix::stream_descriptor::wait_read, net::asio::use_awaitable);
+            co_await impl->input->async_wait(net::asio::posix::stream_descriptor::wait_read,
+                                             net::asio::use_awaitable);
         if (impl->is_tty)
             rl_callback_read_char();
         else

@@ -10,8 +10,8 @@
 
 namespace podsmith::term {
 
-/// Reads lines from standard input on the loop: with editing, history and completion on a terminal, plainly from a
-/// pipe or file. One at a time; other tasks go on while it waits.
+/// Reads lines from standard input on the loop: with editing, history and completion on a terminal, plainly
+/// from a pipe or file. One at a time; other tasks go on while it waits.
 class LineReader {
 public:
     explicit LineReader(net::Loop& loop);

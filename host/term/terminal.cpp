@@ -8,7 +8,9 @@
 
 namespace podsmith::term {
 
-bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
+bool is_terminal(int descriptor) {
+    return ::isatty(descriptor) == 1;
+}
 
 int width(int descriptor) {
     winsize size{};

@@ -68,8 +68,16 @@ local function run_command(command, arguments)
 end
 
 local function exit_code(err)
+  if M.exit then return M.exit end
   if err.kind == "cancelled" then return 130 end
   return err.usage and 2 or 1
+end
+
+-- Where a user's own file was when the error came: the topmost line that is not podsmith's.
+local function place(traceback)
+  for at in (traceback or ""):gmatch("\n%s+([^%s:]+:%d+):") do
+    if not at:match("^lua/podsmith/") and not at:match("^recipes/") and not at:match("^shell:") then return at end
+  end
 end
 
 --- Shows an error to a person: message and hint; a traceback only where it helps (a bug in a script).
@@ -78,6 +86,8 @@ function M.report(err)
   local text = tostring(err)
   if err.kind == "script" or err.kind == "internal" or core.env("PODSMITH_DEBUG") then
     text = text .. "\n" .. (err.traceback or "")
+  elseif place(err.traceback) then
+    text = text .. "\n  at " .. place(err.traceback)
   end
   core.log("error", text)
 end
@@ -102,6 +112,12 @@ end
 function M.main(arguments)
   -- A task of its own, so that what it spawned is joined and its error keeps the traceback.
   local worker = core.spawn("command", require("podsmith.task").body, dispatch, arguments)
+  -- Leaves in order, unlike Lua's own: <close> variables run, and what is rented is dealt with.
+  function os.exit(code) -- luacheck: ignore 122
+    M.exit = code == false and 1 or math.tointeger(code) or 0
+    if core.current() ~= worker then core.cancel(worker) end
+    errors.raise("cancelled", "os.exit", nil, { exit_code = M.exit })
+  end
   local result
   repeat
     -- Ctrl-C cancels this task; pass it on and wait for the orderly end.

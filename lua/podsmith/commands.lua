@@ -46,7 +46,7 @@ local function run_recipe(declaration, args, given)
     recipe = declaration.name, params = args, keep = args.keep, json = args.json,
   }
   local ctx = recipes.context(declaration, args, given, run)
-  local ok, failure = pcall(declaration.run, ctx)
+  local ok, failure = xpcall(declaration.run, core.add_traceback, ctx)
   local err = not ok and errors.from(failure) or nil
   local _, concluded, problem = task.shielded(conclude, ctx, err)
   if err then error(err, 0) end
@@ -57,9 +57,10 @@ end
 local function run_script(chunk, name, rest)
   local runs = require("podsmith.run")
   _G.arg = table.move(rest, 1, #rest, 1, { [0] = name })
-  local ok, result = pcall(chunk, table.unpack(rest))
+  local ok, result = xpcall(chunk, core.add_traceback, table.unpack(rest))
   if ok and recipes.is(result) then return result end
-  local status = ok and "done" or errors.from(result).kind == "cancelled" and "cancelled" or "failed"
+  local status = (ok or result.exit_code == 0) and "done"
+    or result.kind == "cancelled" and not result.exit_code and "cancelled" or "failed"
   if runs.is_begun() then task.shielded(function() runs.current():finish(status) end) end
   if not ok then error(result, 0) end
 end
@@ -98,9 +99,8 @@ function run.execute(arguments, prepare)
   end
   local early = params.parse(SCRIPT_FLAGS, own, "run")
   local rest = table.move(arguments, i, #arguments, 1, {})
-  local chunk, label = load_target(rest)
+  local chunk, label, is_builtin = load_target(rest)
   table.remove(rest, 1)
-  local is_builtin = core.source("recipes/" .. label .. ".lua") ~= nil
   local declaration
   if is_builtin then
     declaration = chunk()
@@ -115,7 +115,9 @@ function run.execute(arguments, prepare)
     local _ = guard
     declaration = run_script(chunk, label, keep)
     if not declaration then return 0 end
-    return run.recipe(declaration, keep, early, function() end)
+    return run.recipe(declaration, keep, early, function(args)
+      if args.env_file ~= early.env_file then require("podsmith.config").load_env(args.env_file) end
+    end)
   end
   return run.recipe(declaration, rest, early, prepare)
 end

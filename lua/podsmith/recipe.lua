@@ -165,9 +165,10 @@ local function load_text(text, name)
   return chunk
 end
 
---- Loads a recipe or script by name or path: its main function and its display name. Does not run it.
+--- Loads a recipe or script by name or path: its main function, its display name, and whether podsmith brings it.
+--- Does not run it.
 ---@param name string
----@return function chunk, string label
+---@return function chunk, string label, boolean is_builtin
 function M.load(name)
   if name:match("%.lua$") or name:find("/", 1, true) then
     local text = errors.try(core.fs_read, name)
@@ -176,7 +177,7 @@ function M.load(name)
     end
     local folder = name:match("^(.*)/[^/]*$") or "."
     package.path = folder .. "/?.lua;" .. folder .. "/?/init.lua"
-    return load_text(text, name), (name:match("([^/]+)%.lua$") or name)
+    return load_text(text, name), (name:match("([^/]+)%.lua$") or name), false
   end
   local text = core.source("recipes/" .. name .. ".lua")
   if not text then
@@ -184,7 +185,7 @@ function M.load(name)
     params.usage(("there is no recipe '%s'"):format(name),
       near ~= "" and ("did you mean '%s'?"):format(near) or "podsmith brings: " .. table.concat(M.names(), ", "))
   end
-  return load_text(text, "recipes/" .. name .. ".lua"), name
+  return load_text(text, "recipes/" .. name .. ".lua"), name, true
 end
 
 return M

@@ -104,22 +104,6 @@ end
 local DEFINITE = { auth = true, forbidden = true, capacity = true, payment = true, invalid = true, not_found = true,
   rate_limited = true, conflict = true }
 
--- From here on there is a pod that bills: whatever goes wrong before it is handed over (a full disk, Ctrl-C) ends it.
-local function settle(spec, data, name, run)
-  local pod = pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image })
-  local is_handed_over = false
-  local guard <close> = setmetatable({}, { __close = function(_, err)
-    if not is_handed_over then pod:__close(err) end
-  end })
-  local _ = guard
-  runs.journal():pod_created(name, data)
-  for _, id in ipairs(data._duplicates or {}) do M.client():delete_pod(id) end
-  pods.announce(pod)
-  pods.check_price(pod, spec.max_price)
-  is_handed_over = true
-  return pod
-end
-
 -- One billed attempt: intent in the journal, then the request. Nothing waits between the answer and the pod's handle,
 -- so that no cancellation comes between them.
 local function attempt(spec, candidate, run)

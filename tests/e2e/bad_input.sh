@@ -5,10 +5,10 @@
 
 start_sim --no-sshd
 
-# Reads the error output: exactly "error: MESSAGE", then at most one "  hint: ..." line.
+# Reads the error output: exactly "error: MESSAGE", then at most one "  hint: ..." line; for a script "  at FILE:LINE".
 expect_one_message() { # MESSAGE HINT
   local lines
-  mapfile -t lines <"$scratch/case.err"
+  mapfile -t lines < <(grep -v '^  at ' "$scratch/case.err")
   [ "${#lines[@]}" -ge 1 ] || fail "$label: no message"
   [[ ${lines[0]} == "error: "* ]] || fail "$label: the first line is no error: ${lines[0]}"
   [[ ${lines[0]} == *"$1"* ]] || fail "$label: '${lines[0]}' does not say '$1'"
@@ -85,7 +85,7 @@ refused "missing model" 1 "no model acme/nosuch" "check the spelling of --repo-i
 refused "no GPU large enough" 1 "141 GB: none is eligible; nearest is A100 SXM (80 GB < 141 GB needed)" \
   "shard the model over more GPUs" grpo --repo-id acme/llama-70b
 refused "no GPU of that name" 1 'matching "voodoo3": none is eligible' "podsmith gpus" grpo --gpu-type voodoo3
-refused "budget too low" 1 "is over your cap of 0.01" "raise the cap" grpo --max-price 0.01
+refused "a price nobody asks" 1 "is over your cap of 0.01" "raise the cap" grpo --max-price 0.01
 
 # ---- keys and tokens ---------------------------------------------------------------------------------------------------
 
@@ -160,5 +160,9 @@ refused "script with a syntax error" 1 "syntax.lua:2: unexpected symbol near '='
 printf 'runpod.create { gpu = "NVIDIA L40S", imgae = "x" }\n' >"$scratch/option.lua"
 refused "script with a wrong option" 1 "runpod.create has no option 'imgae'" "did you mean 'image'?" \
   "$PODSMITH" run "$scratch/option.lua"
-grep -q "option.lua:1" "$scratch/case.err" || fail "the message does not name the script's line"
+expect_text case.err "option.lua:1"
+printf '\n\nrunpod.get("nosuchpod")\n' >"$scratch/call.lua"
+refused "script whose call fails" 1 "get pod nosuchpod: Runpod answered 404" "podsmith ps" \
+  "$PODSMITH" run "$scratch/call.lua"
+expect_text case.err "  at $scratch/call.lua:3"
 pass bad_input

@@ -137,7 +137,7 @@ describe("task", function()
 
   it("gives a Lua traceback with the script's own file and line", function()
     local child = task.spawn(function()
-      local nothing
+      local nothing = nil
       return nothing.field
     end)
     local err = expect(function() child:wait() end):raises("attempt to index a nil value")

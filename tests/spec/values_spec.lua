@@ -25,7 +25,7 @@ describe("errors", function()
     expect(value).is_nil()
     expect(err.kind).equals("not_found")
     expect(err.message):contains("/does/not/exist")
-    expect(function() try(function() local x x() end) end):raises("attempt to call a nil value")
+    expect(function() try(function() local x = nil x() end) end):raises("attempt to call a nil value")
   end)
 
   it("name an unknown option, the nearest one and the caller's line", function()

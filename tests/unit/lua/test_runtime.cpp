@@ -49,7 +49,8 @@ struct World {
 } // namespace
 
 TEST_CASE("main runs as a task with its arguments and gives an exit code") {
-    World world("local core = require('podsmith.core') return { main = function(list) core.sleep(3600) return #list end }");
+    World world("local core = require('podsmith.core') return { main = function(list) core.sleep(3600) "
+                "return #list end }");
     const auto code = world.run();
     REQUIRE(code);
     CHECK(*code == 2);

@@ -35,7 +35,9 @@ struct State {
     }
 };
 
-int throwing(lua_State*) { throw std::runtime_error("out of luck"); }
+int throwing(lua_State*) {
+    throw std::runtime_error("out of luck");
+}
 
 int counted = 0;
 struct Counter {
@@ -113,7 +115,8 @@ TEST_CASE("a plain Lua error reads as the script's") {
 TEST_CASE("a secret shows itself in no way that Lua has") {
     State state;
     for (const char* code :
-         {"return tostring(secret.new('topsecret', 'KEY'))", "return string.format('%s', secret.new('topsecret', 'KEY'))",
+         {"return tostring(secret.new('topsecret', 'KEY'))",
+          "return string.format('%s', secret.new('topsecret', 'KEY'))",
           "return select(2, pcall(function() return secret.new('topsecret', 'KEY') .. '' end))",
           "return select(2, pcall(json.encode, { secret.new('topsecret', 'KEY') }))",
           "return select(2, pcall(string.rep, secret.new('topsecret', 'KEY'), 1))",
@@ -134,7 +137,8 @@ TEST_CASE("secrets are revealed only where the caller says so") {
 
 TEST_CASE("JSON goes through Lua and comes back the same") {
     State state;
-    for (const char* text : {"[]", "{}", "[1,2.5,\"x\",true]", "{\"a\":[],\"b\":{\"c\":[[]]}}", "\"\\u0000zero\"", "-1", "1e300"}) {
+    for (const char* text : {"[]", "{}", "[1,2.5,\"x\",true]", "{\"a\":[],\"b\":{\"c\":[[]]}}",
+                             "\"\\u0000zero\"", "-1", "1e300"}) {
         CAPTURE(text);
         const Json value = Json::parse(text);
         push_json(state.L, value);
