@@ -98,7 +98,7 @@ Found find_file(HubCall& call) {
 std::string encode_path(const std::string& path) {
     std::string out;
     for (const std::string& part : split(path, '/'))
-        out += (out.empty() ? "" : "/") + url_encode(part);
+        out += fmt::format("{}{}", out.empty() ? "" : "/", url_encode(part));
     return out;
 }
 

@@ -179,7 +179,7 @@ Response info_at(HubCall& call, const std::string& revision) {
         if (std::find(known.begin(), known.end(), name) == known.end()) {
             std::string list;
             for (const std::string& each : known)
-                list += (list.empty() ? "" : ", ") + each;
+                list += fmt::format("{}{}", list.empty() ? "" : ", ", each);
             return hub_error(400, "", fmt::format("\"expand\" must be one of [{}]", list));
         }
         if (info.contains(name))

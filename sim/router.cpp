@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <fmt/core.h>
 #include <set>
 
 namespace podsmith::sim {
@@ -182,7 +183,7 @@ asio::awaitable<Response> Router::dispatch(std::shared_ptr<Request> request) con
         if (!allowed.empty()) {
             std::string list;
             for (const std::string& method : allowed)
-                list += (list.empty() ? "" : ", ") + method;
+                list += fmt::format("{}{}", list.empty() ? "" : ", ", method);
             response.set("Allow", list);
         }
         co_return response;

@@ -98,7 +98,7 @@ Response RunpodApi::place_pod(const json& body) {
     if (body.value("startSsh", false) && !pod->env.contains("PUBLIC_KEY") && !ssh_keys_.empty()) {
         std::string& keys = pod->env["PUBLIC_KEY"];
         for (const std::string& key : ssh_keys_)
-            keys += (keys.empty() ? "" : "\n") + key;
+            keys += fmt::format("{}{}", keys.empty() ? "" : "\n", key);
     }
     if (body.value("startJupyter", false) && !pod->env.contains("JUPYTER_PASSWORD"))
         pod->env["JUPYTER_PASSWORD"] = loop_.system().random_tag(20);

@@ -67,7 +67,7 @@ private:
         for (const json& one : type.is_array() ? type : json::array({type})) {
             if (has_type(value, one.get<std::string>()))
                 return true;
-            wanted += (wanted.empty() ? "" : " or ") + one.get<std::string>();
+            wanted += fmt::format("{}{}", wanted.empty() ? "" : " or ", one.get<std::string>());
         }
         add(path, fmt::format("got {}, want {}", type_of(value), wanted));
         return false;

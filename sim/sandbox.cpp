@@ -92,7 +92,7 @@ Result<void> probe() {
     std::string missing;
     for (const char* name : {"bwrap", "sshd", "ssh-keygen", "bash"})
         if (find_program(name).empty())
-            missing += (missing.empty() ? "" : ", ") + std::string(name);
+            missing += fmt::format("{}{}", missing.empty() ? "" : ", ", std::string(name));
     if (!missing.empty())
         return fail(Kind::invalid, "simulated pods need programs that this machine lacks: " + missing,
                     install);

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cctype>
 #include <fmt/core.h>
+#include <unistd.h>
 
 namespace podsmith::sim {
 namespace {
@@ -86,6 +87,11 @@ Result<void> Simulator::Impl::build() {
     runpod.pods.dir = scratch.path();
     // A real container finds the real services by their names; here it needs their addresses.
     runpod.pods.world = {{"RUNPOD_API_URL", api_server->url()}, {"HF_ENDPOINT", hub_server->url()}};
+    for (const char* const* entry = environ; *entry; ++entry)
+        if (const std::string_view text = *entry;
+            text.starts_with("SIM_") && !text.starts_with("SIM_HF_")) // the stand-ins' knobs
+            if (const auto equals = text.find('='); equals != std::string_view::npos)
+                runpod.pods.world.emplace(text.substr(0, equals), text.substr(equals + 1));
     auto api = RunpodApi::make(loop, std::move(runpod));
     if (!api)
         return fail(api.error());

@@ -7,9 +7,11 @@
 #include "net/loop.hpp"
 
 #include <algorithm>
-#include <boost/asio/signal_set.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <csignal>
 #include <cstdio>
+#include <poll.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 namespace podsmith::app {
@@ -19,12 +21,18 @@ constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 constexpr int kInterrupted = 130;
 
-/// Ctrl-C and SIGTERM: the first cancels the main task (or what the REPL evaluates), whose <close> variables
-/// then end the pods; the third leaves at once.
+/// Ctrl-C, SIGTERM and a closed terminal: the first cancels the main task (or what the REPL evaluates), whose
+/// <close> variables then end the pods; the third leaves at once. The signals are blocked and read from a
+/// descriptor, so that a Lua loop which never waits can look for them as well (the count hook).
 class Interrupts {
 public:
-    Interrupts(net::Loop& loop, lua::Runtime& runtime)
-        : runtime_(runtime), signals_(loop.context(), SIGINT, SIGTERM, SIGHUP) {}
+    Interrupts(net::Loop& loop, lua::Runtime& runtime) : runtime_(runtime), signals_(loop.context(), open()) {
+        instance = this;
+        lua::Tasks::watch_busy_code(runtime.state(), [] { return instance && instance->is_pending(); });
+    }
+    ~Interrupts() { instance = nullptr; }
+    Interrupts(const Interrupts&) = delete;
+    Interrupts& operator=(const Interrupts&) = delete;
 
     void watch(lua::TaskPtr main) {
         main_ = std::move(main);
@@ -34,25 +42,36 @@ public:
     bool was_interrupted() const { return count_ > 0; }
 
 private:
+    static int open() {
+        sigset_t set;
+        sigemptyset(&set);
+        for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+            sigaddset(&set, signal);
+        ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+        return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    }
+
+    bool is_pending() {
+        pollfd wanted{signals_.native_handle(), POLLIN, 0};
+        return ::poll(&wanted, 1, 0) == 1;
+    }
+
     void wait() {
-        signals_.async_wait([this](boost::system::error_code error, int signal) {
-            if (error)
-                return;
-            deliver(signal);
-            wait();
-        });
+        signals_.async_wait(net::asio::posix::stream_descriptor::wait_read,
+                            [this](boost::system::error_code error) {
+                                if (error)
+                                    return;
+                                signalfd_siginfo info{};
+                                while (::read(signals_.native_handle(), &info, sizeof info) == sizeof info)
+                                    deliver(static_cast<int>(info.ssi_signo));
+                                wait();
+                            });
     }
 
     void deliver(int signal) {
-        lua_State* L = runtime_.state();
-        // The REPL's own handler (core.interrupt) answers true when it took the signal.
-        if (signal == SIGINT && lua_getfield(L, LUA_REGISTRYINDEX, "podsmith.interrupt") == LUA_TFUNCTION) {
-            const bool taken = lua_pcall(L, 0, 1, 0) == LUA_OK && lua_toboolean(L, -1);
-            lua_settop(L, 0);
-            if (taken)
-                return;
-        }
-        lua_settop(L, 0);
+        // The REPL's own handler (core.on_interrupt) answers true when it took the signal.
+        if (signal == SIGINT && is_taken())
+            return;
         ++count_;
         if (count_ == 1) {
             log::warn("interrupted: ending in order; what is rented is dealt with first");
@@ -64,8 +83,18 @@ private:
         }
     }
 
+    bool is_taken() {
+        lua_State* L = runtime_.state();
+        bool taken = false;
+        if (lua_getfield(L, LUA_REGISTRYINDEX, "podsmith.interrupt") == LUA_TFUNCTION)
+            taken = lua_pcall(L, 0, 1, 0) == LUA_OK && lua_toboolean(L, -1);
+        lua_settop(L, 0);
+        return taken;
+    }
+
+    static inline Interrupts* instance = nullptr; // a Lua hook carries no data of its own
     lua::Runtime& runtime_;
-    net::asio::signal_set signals_;
+    net::asio::posix::stream_descriptor signals_;
     lua::TaskPtr main_;
     int count_ = 0;
 };

@@ -30,7 +30,7 @@ std::string text_of(const json& value) {
             if (const std::string one =
                     entry.is_object() ? text_of(entry.value("message", json())) : text_of(entry);
                 !one.empty())
-                all += (all.empty() ? "" : "; ") + one;
+                all += fmt::format("{}{}", all.empty() ? "" : "; ", one);
     return all;
 }
 

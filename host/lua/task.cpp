@@ -24,6 +24,22 @@ int task_body(lua_State* L) {
     return return_outcome(L, status, 0);
 }
 
+// How many instructions of Lua run between two looks: under a millisecond's worth.
+constexpr int kInstructionsBetweenLooks = 100000;
+// Code that returns to the loop sooner is cancelled where it waits, as always: short stretches (a pod between
+// the service's answer and its <close> variable) are never torn.
+constexpr double kBusySeconds = 0.5;
+
+bool (*interrupted)() = nullptr;
+
+void look_for_interrupt(lua_State* L, lua_Debug*) {
+    const TaskPtr task = Tasks::of(L).current();
+    if (!task || task->was_interrupted || Tasks::of(L).busy_seconds() < kBusySeconds || !interrupted())
+        return;
+    task->was_interrupted = true; // clean-up code that computes is not stopped by the same signal
+    raise(L, cancelled_error());
+}
+
 } // namespace
 
 Error cancelled_error() {
@@ -43,6 +59,11 @@ Tasks& Tasks::of(lua_State* L) {
 
 void* Tasks::wait_mark() {
     return &wait_mark_storage;
+}
+
+void Tasks::watch_busy_code(lua_State* main, bool (*is_interrupted)()) {
+    interrupted = is_interrupted;
+    lua_sethook(main, look_for_interrupt, LUA_MASKCOUNT, kInstructionsBetweenLooks);
 }
 
 TaskPtr Tasks::spawn(lua_State* L, int arguments, std::string name) {
@@ -121,6 +142,7 @@ void Tasks::run(const TaskPtr& task) {
         }
     }
     const TaskPtr outer = std::exchange(current_, task);
+    resumed_at_ = loop_.system().monotonic();
     int results = 0;
     const int status = lua_resume(task->thread, main_, count, &results);
     current_ = outer;

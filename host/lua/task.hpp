@@ -29,6 +29,7 @@ struct Task {
     bool has_failed = false;
     bool was_observed = false;     ///< somebody has seen the error
     bool cancel_requested = false; ///< not yet delivered
+    bool was_interrupted = false;  ///< by a signal, in code that did not wait
     int unyieldable = 0; ///< how many coroutine.resume calls below stand on a frame that cannot yield
     std::uint64_t wait_serial = 0;   ///< tells a late completion of an earlier wait apart
     std::function<void()> canceller; ///< ends the pending wait early
@@ -56,12 +57,17 @@ public:
     void cancel(const TaskPtr& task);
     TaskPtr current() const { return current_; }
     std::size_t count() const { return running_.size(); }
+    /// How long the running task has not waited.
+    double busy_seconds() const { return loop_.system().monotonic() - resumed_at_; }
 
     /// Parks the running task. `begin` starts the operation; it is given the function to call once (on the
     /// loop) when the operation has ended, and returns the function that calls it off. Use as `return
     /// tasks.park(L, ...)`.
     int park(lua_State* L, const std::function<std::function<void()>(std::function<void(Resume)>)>& begin);
 
+    /// Lets `is_interrupted` be asked now and then while Lua code runs without waiting; when it says yes, the
+    /// running code gets Error{cancelled} where it stands. Threads made afterwards inherit this.
+    static void watch_busy_code(lua_State* main, bool (*is_interrupted)());
     /// Replaces coroutine.resume, wrap and yield by forms through which a wait of ours passes to the
     /// scheduler.
     static void install_coroutines(lua_State* L);
@@ -76,6 +82,7 @@ private:
     net::Loop& loop_;
     lua_State* main_;
     TaskPtr current_;
+    double resumed_at_ = 0;
     std::uint64_t next_id_ = 1;
     std::unordered_map<std::uint64_t, TaskPtr> running_;
 };
@@ -85,10 +92,15 @@ private:
 template <class T, class Push>
 int await(lua_State* L, net::Async<T> work, Push push) {
     Tasks& tasks = Tasks::of(L);
-    return tasks.park(L, [&](std::function<void(Resume)> complete) {
-        return net::start<T>(tasks.loop(), std::move(work), [complete, push](Result<T> result) {
+    return tasks.park(L, [&](std::function<void(Resume)> complete) -> std::function<void()> {
+        auto was_called_off = std::make_shared<bool>(false);
+        auto done = [complete, push, was_called_off](Result<T> result) {
             auto shared = std::make_shared<Result<T>>(std::move(result));
-            complete([shared, push](lua_State* state) mutable -> int {
+            complete([shared, push, was_called_off](lua_State* state) mutable -> int {
+                // Called off when it was as good as done: the task gets the result, and its end at the next
+                // wait.
+                if (*was_called_off && (*shared || shared->error().kind != Kind::cancelled))
+                    Tasks::of(state).current()->cancel_requested = true;
                 if (!*shared)
                     raise(state, shared->error());
                 if constexpr (std::is_void_v<T>)
@@ -96,7 +108,12 @@ int await(lua_State* L, net::Async<T> work, Push push) {
                 else
                     return push(state, **shared);
             });
-        });
+        };
+        std::function<void()> cancel = net::start<T>(tasks.loop(), std::move(work), std::move(done));
+        return [cancel, was_called_off] {
+            *was_called_off = true;
+            cancel();
+        };
     });
 }
 

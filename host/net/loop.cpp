@@ -109,7 +109,8 @@ void Loop::run() {
     }
     // Manual time: do all there is to do now, wait for real events (sockets, pool) a moment, then jump to the
     // next timer.
-    while (!context_.stopped()) {
+    stop_requested_ = false;
+    while (!stop_requested_) {
         const bool worked = context_.run_for(std::chrono::milliseconds(2)) > 0;
         // On a busy machine those milliseconds may pass before the sockets were looked at even once.
         if (worked || context_.poll() > 0)

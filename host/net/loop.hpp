@@ -85,6 +85,7 @@ private:
     asio::io_context context_;
     asio::thread_pool pool_;
     bool manual_ = false;
+    bool stop_requested_ = false; ///< on the manual clock a context without work is not the end: timers wait
     double manual_now_ = 0;
     std::multimap<double, std::weak_ptr<void>> manual_timers_;
 };

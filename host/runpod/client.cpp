@@ -25,7 +25,7 @@ std::string without_end(std::string text, std::string_view end) {
 std::string joined(const std::vector<std::string>& values) {
     std::string all;
     for (const std::string& value : values)
-        all += (all.empty() ? "" : ",") + value;
+        all += fmt::format("{}{}", all.empty() ? "" : ",", value);
     return url_encode(all);
 }
 

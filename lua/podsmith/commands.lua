@@ -25,18 +25,34 @@ local function print_json(value) print(json.encode(value, 2)) end
 
 -- ---- run ---------------------------------------------------------------------------------------------------------------
 
--- The end of a run, after its pods': event, summary, journal.
-local function conclude(ctx, err)
+-- Tells how a run ended: event and summary.
+local function tell_end(ctx, err)
   local run, name = ctx.run, ctx.recipe.name
   if not err then
     run:event("done", {})
     if not ctx.args.dry_run and not ctx.args.render then run:summary(name .. ": done", ctx.notes) end
-    return run:finish("done")
+    return
   end
   local cancelled = err.kind == "cancelled"
   run:event(cancelled and "cancelled" or "error", { kind = err.kind, message = err.message })
   if #run.pods > 0 then run:summary(name .. (cancelled and ": interrupted" or ": failed"), ctx.notes) end
-  run:finish(cancelled and "cancelled" or "failed")
+end
+
+-- The end of a run. Its pods come first, whatever becomes of the telling.
+local function conclude(ctx, err)
+  local released, problem = pcall(ctx.run.release_pods, ctx.run, err)
+  local told, untold = pcall(tell_end, ctx, err)
+  ctx.run:finish(not err and "done" or err.kind == "cancelled" and "cancelled" or "failed")
+  if not released then error(problem, 0) end
+  if not told then error(untold, 0) end
+end
+
+-- Ends a run although Ctrl-C may come. What goes wrong is raised, or said when `err` is to be raised.
+local function in_order(err, fn, ...)
+  local _, ok, problem = task.shielded(fn, ...)
+  if not ok and err then core.log("error", "the run could not be ended in order: " .. tostring(problem)) end
+  if err then error(err, 0) end
+  if not ok then error(problem, 0) end
 end
 
 -- A recipe is recognised by what its chunk returns; the chunk of a plain script is the script.
@@ -46,23 +62,23 @@ local function run_recipe(declaration, args, given)
     recipe = declaration.name, params = args, keep = args.keep, json = args.json,
   }
   local ctx = recipes.context(declaration, args, given, run)
-  local ok, failure = xpcall(declaration.run, core.add_traceback, ctx)
+  -- task.body: what the recipe has spawned ends before the run does, and rents nothing more.
+  local ok, failure = xpcall(task.body, core.add_traceback, declaration.run, ctx)
   local err = not ok and errors.from(failure) or nil
-  local _, concluded, problem = task.shielded(conclude, ctx, err)
-  if err then error(err, 0) end
-  if not concluded then error(problem, 0) end
+  in_order(err, conclude, ctx, err)
   return 0
 end
 
 local function run_script(chunk, name, rest)
   local runs = require("podsmith.run")
   _G.arg = table.move(rest, 1, #rest, 1, { [0] = name })
-  local ok, result = xpcall(chunk, core.add_traceback, table.unpack(rest))
+  local ok, result = xpcall(task.body, core.add_traceback, chunk, table.unpack(rest))
   if ok and recipes.is(result) then return result end
   local status = (ok or result.exit_code == 0) and "done"
     or result.kind == "cancelled" and not result.exit_code and "cancelled" or "failed"
-  if runs.is_begun() then task.shielded(function() runs.current():finish(status) end) end
-  if not ok then error(result, 0) end
+  local err = not ok and result or nil
+  if runs.is_begun() then in_order(err, runs.current().finish, runs.current(), status) end
+  if err then error(err, 0) end
 end
 
 -- The flags of `podsmith run X` are those of X: load it first.
@@ -154,7 +170,13 @@ local ps = {
   params = { SIM, ENV_FILE, JSON, VERBOSE },
   run = function(args)
     local list = client():list_pods()
-    if args.json then return print_json(json.array(list)) end
+    if args.json then
+      for _, pod in ipairs(list) do
+        -- Any of them may be a key, of this machine or another's.
+        for name in pairs(pod.env or {}) do pod.env[name] = "***" end
+      end
+      return print_json(json.array(list))
+    end
     if #list == 0 then return print("no pods") end
     local rows, total = {}, 0
     for i, pod in ipairs(list) do

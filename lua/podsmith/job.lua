@@ -43,15 +43,15 @@ printf '%s\n' "$code" > "$dir/exit.new" && mv "$dir/exit.new" "$dir/exit"
 ]==]
 
 -- Starts the runner in a new session. setsid is util-linux; where it is missing, job control gives at least a process
--- group of its own. Without a terminal nothing sends a hang-up when the connection goes.
+-- group of its own. Without a terminal nothing sends a hang-up when the connection goes. The shell
+-- around it takes its end: a first process that reaps nothing would leave a zombie, for which tail --pid waits for ever.
 local LAUNCH = [==[
 dir=%s
 : > "$dir/log"
 if command -v setsid >/dev/null 2>&1; then
-  setsid bash "$dir/runner" "$dir" </dev/null >/dev/null 2>&1 &
+  (setsid bash "$dir/runner" "$dir" & wait) </dev/null >/dev/null 2>&1 &
 else
-  set -m
-  nohup bash "$dir/runner" "$dir" </dev/null >/dev/null 2>&1 &
+  (set -m; nohup bash "$dir/runner" "$dir" & wait) </dev/null >/dev/null 2>&1 &
 fi
 for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
   [ -s "$dir/pid" ] && exit 0
@@ -80,11 +80,26 @@ sleep 0.2
 echo "$size lost -1"
 ]==]
 
--- From the given byte on, to the end of the job: tail ends when the runner has.
-local FOLLOW = [==[
+-- Sets pid to the runner's, or to nothing when it has ended: after a restart of the pod its number may be another's.
+local FIND_RUNNER = [==[
 dir=%s
-read -r pid start < "$dir/pid"
+read -r pid start < "$dir/pid" || pid=
+if [ -n "$pid" ] && read -r stat < "/proc/$pid/stat"; then
+  set -- ${stat##*) }
+  [ "${20}" = "$start" ] && [ "$1" != Z ] || pid=
+else
+  pid=
+fi
+]==]
+
+-- From the given byte on, to the end of the job: tail ends when the runner has.
+local FOLLOW = FIND_RUNNER .. [==[
+[ -n "$pid" ] || exec tail -c +%d "$dir/log"
 exec tail -c +%d -f --pid="$pid" "$dir/log"
+]==]
+
+local AWAIT = FIND_RUNNER .. [==[
+[ -z "$pid" ] || exec tail -f --pid="$pid" /dev/null
 ]==]
 
 local STOP = [==[
@@ -195,7 +210,7 @@ end
 
 -- One follower on the pod: hands over what comes until it ends or the link breaks.
 local function follow_once(self, put)
-  local process = self.pod:session():start(FOLLOW:format(quote(self.dir), self.offset + 1))
+  local process = self.pod:session():start(FOLLOW:format(quote(self.dir), self.offset + 1, self.offset + 1))
   if self.said_lost and self.pod.run then
     self.pod.run:event("reconnected", { pod = self.pod.id, offset = self.offset },
       ("reconnected to pod %s; the log goes on at byte %d"):format(self.pod.id, self.offset))
@@ -215,7 +230,9 @@ end
 
 -- Gives each piece of the log exactly once, in order, to its end.
 local function follow(self, put)
+  local idle = 0
   while true do
+    local before = self.offset
     over_link(self, function() return follow_once(self, put) end)
     local status = self:status()
     if status.state == "lost" and self.offset >= status.size then raise_lost(self) end
@@ -225,6 +242,12 @@ local function follow(self, put)
     if status.state == "ended" and self.offset >= status.size then
       self.code = status.code
       return
+    end
+    -- The job has ended and its log holds more, which tail does not give: no end of trying while the pod bills.
+    idle = (status.state == "running" or self.offset > before) and 0 or idle + 1
+    if idle == 10 then
+      errors.raise("remote", ("pod %s: the log of job %s cannot be read beyond byte %d of %d"):format(self.pod.id, self.name,
+        self.offset, status.size), ("look at %s/log there; podsmith needs GNU tail on the pod"):format(self.dir))
     end
     core.sleep(0.2)
   end
@@ -240,22 +263,24 @@ function Job:lines(options)
   local copy = options.copy and assert(io.open(options.copy, "ab"))
   local queue = require("podsmith.task").queue(1024)
   local rest = ""
+  -- Whole lines at a time: a secret that two pieces share would pass the mask.
+  local function keep(text)
+    if not copy or text == "" or (copy:write(core.redact(text)) and copy:flush()) then return end
+    core.log("warn", ("%s cannot be written (disk full?); the job goes on, its log is on the pod"):format(options.copy))
+    copy = nil
+  end
   local function put(data)
-    if copy and not (copy:write(core.redact(data)) and copy:flush()) then
-      core.log("warn", ("%s cannot be written (disk full?); the job goes on, its log is on the pod"):format(options.copy))
-      copy = nil
-    end
-    local from = 1
     local text = rest .. data
-    for line, after in text:gmatch("([^\n]*)\n()") do
-      from = after
-      queue:put(line)
-    end
-    rest = text:sub(from)
+    local after = text:match(".*\n()") or 1
+    rest = text:sub(after)
+    local lines = text:sub(1, after - 1)
+    keep(lines)
+    for line in lines:gmatch("([^\n]*)\n") do queue:put(line) end
   end
   local scope = require("podsmith.task").scope()
   local reader = scope:spawn(function()
     local guard <close> = setmetatable({}, { __close = function()
+      keep(rest)
       if copy then copy:close() end
       queue:close()
     end })
@@ -283,8 +308,7 @@ function Job:wait()
     end
     if status.state ~= "running" then raise_lost(self) end
     over_link(self, function()
-      local process = self.pod:session():start(("read -r pid start < %s/pid; exec tail -f --pid=$pid /dev/null")
-        :format(quote(self.dir)))
+      local process = self.pod:session():start(AWAIT:format(quote(self.dir)))
       process:wait()
       return true
     end)

@@ -41,7 +41,6 @@ end
 --- to bills as any other, so this comes before the first is rented. Raises not_found, invalid. Waits.
 function M.check()
   local path = M.private_path()
-  if not core.ssh_public_key then return end -- TEMPORARY: until every build has the native
   local own = core.ssh_public_key(path)
   if not M.public_key():find(own:match("%S+$"), 1, true) then
     errors.raise("invalid", ("the public SSH key is not that of the private key %s: pods would refuse the login"):format(path),

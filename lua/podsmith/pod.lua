@@ -348,7 +348,9 @@ local function note_end(self, state, text)
   self.state = state
   self.ended_at = core.now()
   if not self.attempt then return end
-  runs.journal():pod_ended(self.attempt, state, text)
+  -- The pod has ended whatever becomes of the note; reap finds its absence.
+  local _, err = errors.try(function() runs.journal():pod_ended(self.attempt, state, text) end)
+  if err then core.log("warn", ("the end of pod %s could not be noted: %s"):format(self.id, tostring(err))) end
 end
 
 --- Deletes the pod and its volume disk, and waits until the service says it is gone.
@@ -375,10 +377,10 @@ local function leave_running(self)
 end
 
 --- Ends a pod's scope: terminated, or kept where the script or the user said so. Ctrl-C meanwhile does not stop that;
---- it is raised afterwards.
+--- it is raised afterwards. A lost pod is deleted too: absence is no proof, and what is gone can be deleted.
 function Pod:__close(err)
-  if self.state ~= "created" then return end
   local is_kept = self.is_kept or (self.run and self.run:keeps_pods(err ~= nil))
+  if self.state ~= "created" and (self.state ~= "lost" or is_kept) then return end
   local cancellation, ok, failure = task.shielded(is_kept and leave_running or self.terminate, self)
   if cancellation and not err then error(cancellation, 0) end
   if ok then return end

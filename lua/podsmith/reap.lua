@@ -41,14 +41,16 @@ local function match(entries, by_id, by_name)
   return found, missing
 end
 
--- Looks again until every entry has been found or has been absent LOOKS times and is old enough to be believed.
+-- Looks again until every entry has been found or has been absent LOOKS times and is old enough to be believed (by
+-- either clock: the wall clock may have been set back).
 local function search(client, entries)
+  local began = core.now()
   local found, missing = match(entries, account(client))
   local looks = 1
   while #missing > 0 do
     local youngest = math.huge
     for _, entry in ipairs(missing) do
-      local age = core.utc() - entry.created_at
+      local age = math.max(core.utc() - entry.created_at, core.now() - began)
       if entry.state == "intent" then youngest = math.min(youngest, age) end
     end
     if looks >= LOOKS and youngest >= SETTLE then break end
@@ -59,14 +61,29 @@ local function search(client, entries)
   return found, missing
 end
 
--- Pods whose names carry a run tag that this journal does not know: another machine's, or an older state folder's.
-local function foreign(client, known)
-  local list = {}
+local KEPT = "kept, and not in the account"
+
+-- A pod that lives although the journal holds it for gone: it came late, the wall clock was wrong, or another account
+-- was looked at. One that was ended a moment ago may stay listed.
+local function is_back(entry, pod)
+  if is_live(entry) or pod.status == "TERMINATED" then return false end
+  return entry.state ~= "terminated" or core.utc() - (entry.ended_at or 0) > SETTLE
+end
+
+-- Takes the account's other pods with a run tag into the survey: those that the journal holds for gone, and those that it
+-- does not know (another machine's, or an older state folder's).
+local function add_others(client, result, known)
   for _, pod in ipairs(client:list_pods()) do
-    local tag = core.run_tag(pod.name)
-    if tag and not known[pod.id] and not runs.journal():pod_by_name(pod.name) then list[#list + 1] = pod end
+    local is_ours = core.run_tag(pod.name) ~= nil and not known[pod.id]
+    local entry = is_ours and runs.journal():pod_by_name(pod.name) or nil
+    if is_ours and not entry then
+      table.insert(result.foreign, pod)
+    elseif is_ours and is_back(entry, pod) then
+      runs.journal():pod_created(entry.name, pod)
+      if entry.note == KEPT then runs.journal():pod_kept(entry.name) end
+      table.insert(entry.note == KEPT and result.kept or result.orphans, { entry = entry, pod = pod })
+    end
   end
-  return list
 end
 
 --- What is ours and owned by no live run: `orphans` ({entry, pod}), `kept` (left running on purpose), `foreign` (podsmith
@@ -84,9 +101,10 @@ function M.survey(client)
     table.insert(item.entry.state == "kept" and result.kept or result.orphans, item)
   end
   for _, entry in ipairs(missing) do
-    runs.journal():pod_ended(entry.name, entry.state == "intent" and "absent" or "vanished", "not in the account")
+    runs.journal():pod_ended(entry.name, entry.state == "intent" and "absent" or "vanished",
+      entry.state == "kept" and KEPT or "not in the account")
   end
-  result.foreign = foreign(client, known)
+  add_others(client, result, known)
   return result
 end
 
@@ -97,12 +115,11 @@ end
 function M.finish(client, items)
   local failures = {}
   for _, item in ipairs(items) do
-    local ok, err = pcall(client.delete_pod, client, item.pod.id)
-    if ok then
+    local _, err = errors.try(function()
+      client:delete_pod(item.pod.id)
       if item.entry then runs.journal():pod_ended(item.entry.name, "terminated", "reaped") end
-    else
-      failures[#failures + 1] = { pod = item.pod, error = errors.from(err) }
-    end
+    end)
+    if err then failures[#failures + 1] = { pod = item.pod, error = err } end
   end
   return failures
 end

@@ -190,7 +190,10 @@ function M.run(args)
   local runs = require("podsmith.run")
   local closing <close> = setmetatable({}, { __close = function()
     core.on_interrupt(nil)
-    if runs.is_begun() then runs.current():finish("done") end -- ends the pods that the shell has rented
+    if not runs.is_begun() then return end
+    -- Ends the pods that the shell has rented, all of them although Ctrl-C may come.
+    local _, ok, problem = require("podsmith.task").shielded(runs.current().finish, runs.current(), "done")
+    if not ok then error(problem, 0) end
   end })
   local scope <close> = require("podsmith.task").scope() -- its tasks end before the pods do
   local _ = closing

@@ -1,6 +1,7 @@
 --- A run: one execution of a recipe or script, with its journal entry, its folder, its events and what it spends.
 
 local core = require("podsmith.core")
+local errors = require("podsmith.errors")
 local show = require("podsmith.show")
 
 local M = {}
@@ -87,13 +88,23 @@ function Run:line(stage, line)
   write(self, paint("[" .. stage .. "] ", "36") .. line)
 end
 
+-- What cannot be recorded (a full disk) must not end the work that it tells of: said once, and the work goes on.
+local function record(run, name, fields)
+  local ok, err = pcall(M.journal().add_event, M.journal(), run.id, name, fields)
+  if ok then return end
+  err = errors.from(err)
+  if err.kind ~= "io" and err.kind ~= "internal" then error(err, 0) end
+  if not run.said_unrecorded then core.log("warn", "events are not recorded any more: " .. err.message) end
+  run.said_unrecorded = true
+end
+
 --- Records an event in the journal, in the run's JSON output, and says `message`. Waits (the journal is on disk).
 ---@param name string "pod_created"
 ---@param fields? table
 ---@param message? string
 function Run:event(name, fields, message)
   fields = fields or {}
-  M.journal():add_event(self.id, name, fields)
+  record(self, name, fields)
   if self.json then
     local row = { event = name, run = self.id, recipe = self.recipe, timestamp = core.utc_text(core.utc()), message = message }
     for key, value in pairs(fields) do row[key] = value end
@@ -117,9 +128,29 @@ function Run:cost()
 end
 
 --- Deals with what the run has rented and its script has not ended: a pod that was not put into a <close> variable.
+--- Every pod gets its turn; what failed is raised afterwards.
 ---@param err? any why the run ends, when it failed
 function Run:release_pods(err)
-  for _, pod in ipairs(self.pods) do pod:__close(err) end
+  local failure
+  for _, pod in ipairs(self.pods) do
+    local ok, problem = pcall(pod.__close, pod, err)
+    failure = failure or (not ok and problem)
+  end
+  if failure then error(failure, 0) end
+end
+
+-- Looks once more for pods whose creation was never answered.
+local function settle_lost(run)
+  for name in pairs(run.unsettled) do
+    local ok, found = pcall(require("podsmith.runpod").end_lost, name)
+    if not ok then
+      core.log("error", ("pod %s may be running and billed, and could not be ended: %s\n  hint: run `podsmith reap`")
+        :format(name, errors.from(found).message))
+    elseif not found then
+      core.log("warn", ("the creation of pod %s was never answered, and it is not there; should it still come, `podsmith reap` ends it")
+        :format(name))
+    end
+  end
 end
 
 --- Ends the run: its pods, journal entry, lock. Waits.
@@ -127,16 +158,13 @@ end
 function Run:finish(status)
   if self.finished then return end
   self.finished = true
-  self:release_pods(status ~= "done" and status or nil)
-  for name in pairs(self.unsettled) do
-    if not require("podsmith.runpod").end_lost(name) then
-      core.log("warn", ("the creation of pod %s was never answered, and it is not there; should it still come, `podsmith reap` ends it")
-        :format(name))
-    end
-  end
-  M.journal():end_run(self.id, status)
-  self.lock:release()
+  local released, problem = pcall(self.release_pods, self, status ~= "done" and status or nil)
+  settle_lost(self)
   if current == self then current = nil end
+  local guard <close> = setmetatable({}, { __close = function() self.lock:release() end })
+  local _ = guard
+  M.journal():end_run(self.id, status)
+  if not released then error(problem, 0) end
 end
 
 --- The closing summary: time, cost, pods.

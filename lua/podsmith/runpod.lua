@@ -31,7 +31,7 @@ function M.client()
 end
 
 local SPEC = { "name", "gpu", "gpu_count", "image", "disk", "volume", "network_volume", "env", "ports", "cloud",
-  "data_centers", "min_cuda", "template", "args", "start_ssh", "max_price", "public_key", "keep" }
+  "data_centers", "min_cuda", "template", "args", "start_ssh", "max_price", "public_key" }
 
 -- One candidate: {id=, count=, cloud=, data_centers=, price=} from a text, a candidate of gpu.select, or a list of them.
 local function candidates_of(spec)
@@ -83,13 +83,16 @@ local function body_of(spec, candidate, name)
   }
 end
 
---- Looks for the pod of an attempt whose answer was lost or not waited for, and ends it. Repeated reads.
+--- Looks for the pod of an attempt whose answer was lost or not waited for, and ends it. Repeated reads; raises when
+--- the last of them failed.
 ---@param name string the attempt's name
 ---@return boolean found
 function M.end_lost(name)
   for look = 1, 3 do
-    local found = errors.try(function() return M.client():find_by_name(name) end)
+    local found, err = errors.try(M.client().find_by_name, M.client(), name)
+    if err and look == 3 then error(err, 0) end
     if found then
+      for _, id in ipairs(found._duplicates or {}) do M.client():delete_pod(id) end
       M.client():delete_pod(found.id)
       runs.journal():pod_created(name, found)
       runs.journal():pod_ended(name, "terminated", "its creation was not answered in time")

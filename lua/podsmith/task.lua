@@ -53,9 +53,9 @@ local own_scopes = setmetatable({}, { __mode = "k" })
 local function body(fn, ...)
   local me = core.current()
   local guard <close> = setmetatable({}, {
-    __close = function()
+    __close = function(_, why)
       local scope = own_scopes[me]
-      if scope then scope:__close() end
+      if scope then scope:__close(why) end
     end,
   })
   local _ = guard
@@ -103,20 +103,35 @@ function Scope:wait()
   end
 end
 
---- Cancels what still runs, waits for its end, and reports errors that nobody has looked at.
-function Scope:__close()
+-- Waits for a task's end although this one may be cancelled meanwhile. Gives that cancellation, then as core.join.
+local function join_fully(child)
+  local cancellation
+  while true do
+    local result = table.pack(pcall(core.join, child))
+    if result[1] then return cancellation, table.unpack(result, 2, result.n) end
+    cancellation = errors.from(result[2])
+    if cancellation.kind ~= "cancelled" then error(cancellation, 0) end
+  end
+end
+
+--- Cancels what still runs, waits for its end, and reports errors that nobody has looked at. A cancellation meanwhile is
+--- raised when all have ended.
+function Scope:__close(why)
   local tasks = self.tasks
   self.tasks = {}
+  local cancellation
   for i = #tasks, 1, -1 do core.cancel(tasks[i]) end
   for _, child in ipairs(tasks) do
     local _, _, was_observed = core.status(child)
-    local ok, err = core.join(child)
+    local came, ok, err = join_fully(child)
+    cancellation = cancellation or came
     if not ok and not was_observed and errors.from(err).kind ~= "cancelled" then
       err = errors.from(err)
       core.log("warn", ("a background task failed: %s%s"):format(tostring(err),
         err.kind == "script" and "\n" .. (err.traceback or "") or ""))
     end
   end
+  if cancellation and not why then error(cancellation, 0) end
 end
 
 --- Starts `fn(...)` as a task that ends with the running one.
@@ -141,14 +156,7 @@ end
 ---@return podsmith.Error? cancellation the one that came meanwhile, for the caller to raise when all is cleaned up
 ---@return boolean ok, any ... as pcall gives them
 function M.shielded(fn, ...)
-  local worker = core.spawn("clean-up", body, fn, ...)
-  local cancellation
-  while true do
-    local result = table.pack(pcall(core.join, worker))
-    if result[1] then return cancellation, table.unpack(result, 2, result.n) end
-    cancellation = errors.from(result[2])
-    if cancellation.kind ~= "cancelled" then error(cancellation, 0) end
-  end
+  return join_fully(core.spawn("clean-up", body, fn, ...))
 end
 
 -- Runs the program's main function inside its own scope (called by the host).

@@ -55,6 +55,11 @@ kept() {
   pass "$label: reap --yes left the kept pod alone, reap --yes --kept ended it"
 }
 
+check "a cancellation is never lost"
+"$PODSMITH" run "$e2e/cancel.lua" >cancel.out 2>cancel.err || fail "cancel.lua failed"
+expect_text cancel.out "0 of 300 cancellations were lost"
+pass "300 of 300 arrived"
+
 for signal in INT TERM; do
   begin "SIG$signal while waiting for SSH"
   wait_text "$label" "waiting for pod"
@@ -123,7 +128,7 @@ no_faults
 pass "$label: the run found the pod that it was not told of, and ended it"
 
 begin "SIGINT twice: the second comes while the pod is being terminated" "${long_set_up[@]}"
-fault 'DELETE /v2/pods/*:delay:2'
+fault 'DELETE /v2/pods/*:delay:5'
 deleted=$(calls 'DELETE /v2/pods/{id}')
 wait_text "$label" "[setup] "
 interrupt
@@ -134,7 +139,7 @@ ended
 no_faults
 
 begin "SIGINT while a run that is done terminates its pod" --max-steps 1
-fault 'DELETE /v2/pods/*:delay:2'
+fault 'DELETE /v2/pods/*:delay:5'
 deleted=$(calls 'DELETE /v2/pods/{id}')
 wait_until 60 was_called 'DELETE /v2/pods/{id}' "$deleted"
 expect_pods 1

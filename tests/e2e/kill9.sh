@@ -157,7 +157,7 @@ kill_now
 not_yet train_done
 finish 1
 
-begin "after training: the result is looked up"
+begin "after training: the result is looked up" 'DELETE /v2/pods/*:delay:60' # which keeps the run alive until it is killed
 kill_at train_done
 not_yet pod_terminated
 finish 1

@@ -112,6 +112,15 @@ run_case 0 "$PODSMITH" run own/hello.lua --json
 grep -q '"event":"pod_terminated"' case.out || fail "--json has no event pod_terminated"
 expect_no_pods
 
+check "a private key without its .pub will do"
+(
+  install -m 600 "$SSH_PRIVATE_KEY_PATH" own/key
+  unset SSH_PUBLIC_KEY
+  export SSH_PRIVATE_KEY_PATH=$scratch/own/key
+  run_case 0 "$PODSMITH" run own/hello.lua
+)
+expect_no_pods
+
 check "an error in a recipe of one's own names its line"
 sed 's/pod:wait_ready()/pod:wait_redy()/' own/hello.lua >own/typo.lua
 run_case 1 "$PODSMITH" run own/typo.lua
