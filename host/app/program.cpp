@@ -21,6 +21,14 @@ constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 constexpr int kInterrupted = 130;
 
+sigset_t ending_signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+        sigaddset(&set, signal);
+    return set;
+}
+
 /// Ctrl-C, SIGTERM and a closed terminal: the first cancels the main task (or what the REPL evaluates), whose
 /// <close> variables then end the pods; the third leaves at once. The signals are blocked and read from a
 /// descriptor, so that a Lua loop which never waits can look for them as well (the count hook).
@@ -43,11 +51,7 @@ public:
 
 private:
     static int open() {
-        sigset_t set;
-        sigemptyset(&set);
-        for (const int signal : {SIGINT, SIGTERM, SIGHUP})
-            sigaddset(&set, signal);
-        ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+        const sigset_t set = ending_signals();
         return ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     }
 
@@ -73,14 +77,14 @@ private:
         if (signal == SIGINT && is_taken())
             return;
         ++count_;
-        if (count_ == 1) {
-            log::warn("interrupted: ending in order; what is rented is dealt with first");
-            runtime_.tasks().cancel(main_);
-        } else if (count_ == 2) {
-            log::warn("still ending; once more leaves at once, then `podsmith reap` ends what is left");
-        } else {
+        if (count_ > 2)
             ::_exit(kInterrupted);
-        }
+        log::warn("{}",
+                  count_ == 1
+                      ? "interrupted: ending in order; what is rented is dealt with first"
+                      : "still ending; once more leaves at once, then `podsmith reap` ends what is left");
+        // The second one reaches a script that caught the first; clean-up is shielded from both.
+        runtime_.tasks().cancel(main_);
     }
 
     bool is_taken() {
@@ -115,6 +119,9 @@ int report(const Error& error) {
 } // namespace
 
 int run_program(System& system, const std::vector<std::string>& arguments) {
+    // Before the loop makes its pool: a thread that does not block them would take them, and the program end.
+    const sigset_t blocked = ending_signals();
+    ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
     net::Loop loop(system);
     // Specs run on a clock that jumps to the next timer when nothing else is left to do: no test waits on
     // real time.

@@ -33,7 +33,8 @@ int await_void(lua_State* L, std::function<Result<void>()> work) {
 }
 
 nlohmann::json plain(const Json& value) {
-    return nlohmann::json::parse(value.dump());
+    // Remote output may be no UTF-8, and an event about it must be recorded all the same.
+    return nlohmann::json::parse(value.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 std::string text_of(const Json& object, const char* name) {
@@ -211,8 +212,15 @@ int open_pods(lua_State* L) {
         const auto kept = log->kept_pods();
         if (!kept)
             return fail(kept.error());
-        for (const auto& pod : *kept)
-            rows.push_back(pod_json(pod));
+        for (const auto& pod : *kept) {
+            Json row = pod_json(pod);
+            const auto run = log->run(pod.run_id);
+            if (!run)
+                return fail(run.error());
+            if (*run)
+                row["endpoint"] = (*run)->params.value("_endpoint", std::string());
+            rows.push_back(std::move(row));
+        }
         return rows;
     };
     return await_pool<Json>(L, std::move(work), push_rows);

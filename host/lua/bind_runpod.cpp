@@ -20,7 +20,7 @@ struct LogBox {
 };
 
 nlohmann::json plain(Json&& value) {
-    nlohmann::json copy = nlohmann::json::parse(value.dump());
+    nlohmann::json copy = nlohmann::json::parse(value.dump(-1, ' ', false, Json::error_handler_t::replace));
     wipe(value);
     return copy;
 }

@@ -23,7 +23,12 @@ Handle& check_handle(lua_State* L, int index) {
 }
 
 int handle_gc(lua_State* L) {
-    static_cast<std::shared_ptr<Handle>*>(lua_touserdata(L, 1))->~shared_ptr();
+    auto* handle = static_cast<std::shared_ptr<Handle>*>(lua_touserdata(L, 1));
+    // A task's handle lives as long as the task runs; without it nobody can ask for the results any more.
+    Task& task = *(*handle)->task;
+    if (task.is_done)
+        luaL_unref(L, LUA_REGISTRYINDEX, std::exchange(task.results, LUA_NOREF));
+    handle->~shared_ptr();
     return 0;
 }
 

@@ -39,8 +39,8 @@ private:
     };
     net::Loop& loop_;
     net::Http& http_;
+    std::unique_ptr<Tasks> tasks_; ///< outlives the state: a script's __gc may call natives while it closes
     std::unique_ptr<lua_State, Close> state_;
-    std::unique_ptr<Tasks> tasks_;
 };
 
 // One register function a bind_*.cpp file.

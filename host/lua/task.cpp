@@ -116,10 +116,14 @@ int Tasks::park(lua_State* L,
     };
     task->canceller = begin(std::move(complete));
     lua_pushlightuserdata(L, wait_mark());
-    return lua_yieldk(L, 1, 0, continue_after_wait);
+    return lua_yieldk(L, 1, 0, continue_guarded);
 }
 
-int Tasks::continue_after_wait(lua_State* L, int, lua_KContext) {
+int Tasks::continue_guarded(lua_State* L, int, lua_KContext) {
+    return guarded<continue_after_wait>(L);
+}
+
+int Tasks::continue_after_wait(lua_State* L) {
     const TaskPtr task = Tasks::of(L).current_;
     task->is_waiting = false;
     const Resume resume = std::exchange(task->resume, nullptr);

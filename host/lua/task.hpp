@@ -77,7 +77,9 @@ public:
 private:
     void run(const TaskPtr& task);
     void finish(const TaskPtr& task, bool ok, int first, int count);
-    static int continue_after_wait(lua_State* L, int status, lua_KContext context);
+    static int continue_after_wait(lua_State* L);
+    /// A std::exception must not pass through Lua's frames.
+    static int continue_guarded(lua_State* L, int status, lua_KContext context);
 
     net::Loop& loop_;
     lua_State* main_;

@@ -101,7 +101,9 @@ int json_decode(lua_State* L) {
 }
 
 template <class AnyJson>
-void push_any(lua_State* L, const AnyJson& value) {
+void push_any(lua_State* L, const AnyJson& value, int depth = 0) {
+    if (depth > kMaxDepth) // what comes from outside must not decide how deep this recursion goes
+        raise_invalid(L, "JSON nested over 100 deep cannot be read");
     luaL_checkstack(L, 4, "JSON nested too deeply");
     switch (value.type()) {
     case AnyJson::value_t::boolean:
@@ -121,7 +123,7 @@ void push_any(lua_State* L, const AnyJson& value) {
         lua_createtable(L, static_cast<int>(value.size()), 0);
         lua_Integer i = 0;
         for (const auto& item : value) {
-            push_any(L, item);
+            push_any(L, item, depth + 1);
             lua_rawseti(L, -2, ++i);
         }
         luaL_setmetatable(L, kArrayMark);
@@ -133,7 +135,7 @@ void push_any(lua_State* L, const AnyJson& value) {
             if (item.is_null())
                 continue;
             push_string(L, key);
-            push_any(L, item);
+            push_any(L, item, depth + 1);
             lua_rawset(L, -3);
         }
         return;

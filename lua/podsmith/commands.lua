@@ -312,6 +312,8 @@ local terminate = ending("terminate", "delete a pod and its volume disk; billing
 local stop = ending("stop", "halt a pod: compute billing ends, its volume stays and goes on billing",
   "the container disk will be wiped; the volume stays and bills at double rate", function(pod)
     pod:stop()
+    local entry = require("podsmith.run").journal():pod_by_id(pod.id)
+    if entry then require("podsmith.run").journal():pod_kept(entry.name) end -- its volume is not for reap to delete
     print(("pod %s stopped; its volume goes on billing; then `podsmith start %s` or `podsmith terminate %s`")
       :format(pod.id, pod.id, pod.id))
   end)
