@@ -148,6 +148,7 @@ void Loop::advance(double seconds) {
 }
 
 void Loop::stop() {
+    stop_requested_ = true;
     context_.stop();
 }
 
