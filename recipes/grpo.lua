@@ -167,7 +167,7 @@ local function run(ctx)
     ctx:note("last step", ("loss %g%s"):format(watch.last.loss,
       watch.last.reward and (", reward %g"):format(watch.last.reward) or ""))
   end
-  ctx:event("done", { model = plan.hub_id, steps = watch.step },
+  ctx:event("model_ready", { model = plan.hub_id, steps = watch.step },
     "the model is at " .. hf.page(plan.hub_id))
 end
 
