@@ -98,6 +98,7 @@ describe("json", function()
     local loop = {}
     loop.me = loop
     expect(function() json.encode(loop) end):raises("nested over 100 deep", "invalid")
+    expect(function() json.decode(("["):rep(200000) .. ("]"):rep(200000)) end):raises("nested over 100 deep", "invalid")
     expect(function() json.decode("{broken") end):raises("^not JSON: ", "invalid")
   end)
 end)
