@@ -45,17 +45,9 @@ int core_nearest(lua_State* L) {
     return 1;
 }
 
-// core.shell_quote(text), core.url_encode(text), core.base64(text)
+// core.shell_quote(text)
 int core_shell_quote(lua_State* L) {
     push_string(L, shell_quote(check_string(L, 1)));
-    return 1;
-}
-int core_url_encode(lua_State* L) {
-    push_string(L, url_encode(check_string(L, 1)));
-    return 1;
-}
-int core_base64(lua_State* L) {
-    push_string(L, base64_encode(check_string(L, 1)));
     return 1;
 }
 
@@ -126,7 +118,6 @@ void register_terminal(lua_State* L) {
     const luaL_Reg functions[] = {
         {"terminal", guarded<core_terminal>},       {"columns", guarded<core_columns>},
         {"nearest", guarded<core_nearest>},         {"shell_quote", guarded<core_shell_quote>},
-        {"url_encode", guarded<core_url_encode>},   {"base64", guarded<core_base64>},
         {"line_reader", guarded<core_line_reader>}, {nullptr, nullptr}};
     add_natives(L, functions);
 }

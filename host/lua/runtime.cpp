@@ -135,7 +135,7 @@ int core_secret_env(lua_State* L) {
     return 1;
 }
 
-// core.add_traceback(error) -> error object with traceback: the message handler for xpcall in lua/.
+// core.add_traceback is the message handler for xpcall in lua/: gives an error object with its traceback.
 void register_core(lua_State* L) {
     lua_newtable(L);
     lua_setfield(L, LUA_REGISTRYINDEX, kCore);
