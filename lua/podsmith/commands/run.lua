@@ -1,0 +1,142 @@
+--- `podsmith run`: a recipe by name, or a Lua script by path.
+
+local core = require("podsmith.core")
+local errors = require("podsmith.errors")
+local params = require("podsmith.params")
+local recipes = require("podsmith.recipe")
+local shared = require("podsmith.commands.shared")
+
+-- Tells how a run ended: event and summary.
+local function tell_end(ctx, err)
+  local run, name = ctx.run, ctx.recipe.name
+  if not err then
+    run:event("done", {})
+    if not ctx.args.dry_run and not ctx.args.render then run:summary(name .. ": done", ctx.notes) end
+    return
+  end
+  local cancelled = err.kind == "cancelled"
+  run:event(cancelled and "cancelled" or "error", { kind = err.kind, message = err.message })
+  if #run.pods > 0 then run:summary(name .. (cancelled and ": interrupted" or ": failed"), ctx.notes) end
+end
+
+-- The end of a run. Its pods come first, whatever becomes of the telling.
+local function conclude(ctx, err)
+  local released, problem = pcall(ctx.run.release_pods, ctx.run, err)
+  local told, untold = pcall(tell_end, ctx, err)
+  ctx.run:finish(not err and "done" or err.kind == "cancelled" and "cancelled" or "failed")
+  if not released then error(problem, 0) end
+  if not told then error(untold, 0) end
+end
+
+-- Ends a run although Ctrl-C may come. What goes wrong is raised, or said when `err` is to be raised.
+local function in_order(err, fn, ...)
+  local _, ok, problem = task.shielded(fn, ...)
+  if not ok and err then core.log("error", "the run could not be ended in order: " .. tostring(problem)) end
+  if err then error(err, 0) end
+  if not ok then error(problem, 0) end
+end
+
+-- A recipe is recognised by what its chunk returns; the chunk of a plain script is the script.
+local function run_recipe(declaration, args, given)
+  if declaration.check then declaration.check(args) end
+  local run = require("podsmith.run").begin {
+    recipe = declaration.name, params = args, keep = args.keep, json = args.json,
+  }
+  local ctx = recipes.context(declaration, args, given, run)
+  -- task.body: what the recipe has spawned ends before the run does, and rents nothing more.
+  local ok, failure = xpcall(task.body, core.add_traceback, declaration.run, ctx)
+  local err = not ok and errors.from(failure) or nil
+  in_order(err, conclude, ctx, err)
+  return 0
+end
+
+local function run_script(chunk, name, rest)
+  local runs = require("podsmith.run")
+  _G.arg = table.move(rest, 1, #rest, 1, { [0] = name })
+  local ok, result = xpcall(task.body, core.add_traceback, chunk, table.unpack(rest))
+  if ok and recipes.is(result) then return result end
+  local status = (ok or result.exit_code == 0) and "done"
+    or result.kind == "cancelled" and not result.exit_code and "cancelled" or "failed"
+  local err = not ok and result or nil
+  if runs.is_begun() then in_order(err, runs.current().finish, runs.current(), status) end
+  if err then error(err, 0) end
+end
+
+-- The flags of `podsmith run X` are those of X: load it first.
+local function load_target(arguments)
+  local name = arguments[1]
+  if not name or name:match("^%-") then
+    params.usage("run needs a recipe or a script", "podsmith brings: " .. table.concat(recipes.names(), ", "))
+  end
+  return recipes.load(name)
+end
+
+local run = {
+  name = "run", operands = "RECIPE", summary = "run a recipe by name, or a Lua script by path",
+  params = {},
+}
+
+-- What --sim and --env-file of a plain script are: podsmith's own flags come before the script's name.
+local SCRIPT_FLAGS = { shared.SIM, shared.ENV_FILE, shared.VERBOSE }
+
+function run.execute(arguments, prepare)
+  local own, i = {}, 1
+  while arguments[i] and arguments[i]:match("^%-") do
+    own[#own + 1] = arguments[i]
+    if arguments[i] == "--env-file" then
+      i = i + 1
+      own[#own + 1] = arguments[i]
+    end
+    i = i + 1
+  end
+  if own[1] == "--help" or own[1] == "-h" then
+    print("usage: podsmith run [--sim] [--env-file FILE] [--verbose] RECIPE_OR_SCRIPT [flags]\n\nrecipes: "
+      .. table.concat(recipes.names(), ", ") .. "\n`podsmith run RECIPE --help` lists the flags of one.")
+    return 0
+  end
+  local early = params.parse(SCRIPT_FLAGS, own, "run")
+  local rest = table.move(arguments, i, #arguments, 1, {})
+  local chunk, label, is_builtin = load_target(rest)
+  table.remove(rest, 1)
+  local declaration
+  if is_builtin then
+    declaration = chunk()
+  else
+    -- A script runs as its chunk runs, so what it needs must stand before: its own flags follow its name.
+    local keep = {}
+    for _, word in ipairs(rest) do
+      if word == "--sim" then early.sim = true else keep[#keep + 1] = word end
+    end
+    local simulator = prepare(early)
+    local guard <close> = setmetatable({}, { __close = function() if simulator then simulator.close() end end })
+    local _ = guard
+    declaration = run_script(chunk, label, keep)
+    if not declaration then return 0 end
+    return run.recipe(declaration, keep, early, function(args)
+      if args.env_file ~= early.env_file then require("podsmith.config").load_env(args.env_file) end
+    end)
+  end
+  return run.recipe(declaration, rest, early, prepare)
+end
+
+function run.recipe(declaration, arguments, early, prepare)
+  local what = "run " .. declaration.name
+  local rows = declaration:all_params()
+  rows[#rows + 1] = shared.VERBOSE
+  local args, given = params.parse(rows, arguments, what)
+  if args.help then
+    print(params.help(what, declaration.summary, rows, core.terminal(1).width))
+    return 0
+  end
+  args.sim = args.sim or early.sim
+  args.env_file = args.env_file or early.env_file
+  if args.verbose or early.verbose then core.set_log_level("debug") end
+  if declaration.check then declaration.check(args) end
+  local simulator = prepare(args)
+  local guard <close> = setmetatable({}, { __close = function() if simulator then simulator.close() end end })
+  local _ = guard
+  if not args.dry_run and not args.render then errors.try(require("podsmith.reap").warn_at_start) end
+  return run_recipe(declaration, args, given)
+end
+
+return run
