@@ -80,6 +80,12 @@ int ssh_public_key(lua_State* L) {
                               });
 }
 
+// core.base64(text) -> text
+int base64(lua_State* L) {
+    push_string(L, base64_encode(check_string(L, 1)));
+    return 1;
+}
+
 void read_env(lua_State* L, int index, ssh::ExecRequest& request) {
     if (const auto env = field_json(L, index, "env", Secrets::reveal))
         for (const auto& [name, value] : env->items())
@@ -238,6 +244,7 @@ void register_ssh(lua_State* L) {
     register_class<ProcessBox>(L, process_methods);
     const luaL_Reg functions[] = {{"ssh_connect", guarded<ssh_connect>},
                                   {"ssh_public_key", guarded<ssh_public_key>},
+                                  {"base64", guarded<base64>},
                                   {nullptr, nullptr}};
     add_natives(L, functions);
 }

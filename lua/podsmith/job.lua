@@ -137,6 +137,7 @@ function M.start(pod, options)
     errors.raise("invalid", ("job %s: the script is missing"):format(options.name))
   end
   local job = M.attach(pod, options.name)
+  table.insert(pod.jobs, job)
   local before = job:status()
   if before.state == "running" then
     errors.raise("conflict", ("job %s runs on pod %s already"):format(options.name, pod.id),

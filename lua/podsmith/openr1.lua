@@ -137,6 +137,15 @@ function M.dataset_mixture(args)
   return config.ordered { { "datasets", json.array { part } }, { "seed", args.dataset_seed } }
 end
 
+--- What the trainer pushes when it saves: a run that is to survive its pod needs the optimizer's state too, which only
+--- "checkpoint" sends (to the folder last-checkpoint; transformers, TrainingArguments.hub_strategy).
+---@param args table
+---@return string
+function M.hub_strategy(args) return args.recover > 0 and "checkpoint" or "every_save" end
+
+--- The folder of the Hub repository that holds the newest checkpoint.
+M.LAST_CHECKPOINT = "last-checkpoint"
+
 --- Open R1's GRPO config, every key in its order: give it to yaml.encode.
 ---@param args table the recipe's parameters
 ---@param hub_id string
@@ -160,7 +169,7 @@ function M.grpo_config(args, hub_id, chat_template)
     { "gradient_checkpointing", true },
     { "gradient_checkpointing_kwargs", { use_reentrant = false } },
     { "hub_model_id", hub_id },
-    { "hub_strategy", "every_save" },
+    { "hub_strategy", M.hub_strategy(args) },
     { "learning_rate", 1.0e-06 },
     { "log_completions", true },
     { "log_level", "info" },
@@ -180,7 +189,8 @@ function M.grpo_config(args, hub_id, chat_template)
     { "report_to", report_to(args) },
     { "reward_funcs", json.array(names) },
     { "reward_weights", json.array(weights) },
-    { "save_strategy", "epoch" },
+    { "save_strategy", args.save_steps and "steps" or "epoch" },
+    { "save_steps", args.save_steps },
     { "save_total_limit", 1 },
     { "seed", 42 },
     { "temperature", 0.7 },

@@ -38,6 +38,7 @@ M.training = {
   { "max-prompt-length", "integer", default = 512, min = 1, help = "tokens of a prompt" },
   { "max-completion-length", "integer", default = 2048, min = 1, help = "tokens of an answer" },
   { "deepspeed-stage", "integer", default = 3, choices = { 2, 3 }, help = "ZeRO stage" },
+  { "save-steps", "integer", min = 1, help = "save a checkpoint every so many steps; default at the end of each epoch" },
   { "shard-model", "flag", help = "one GPU need not hold the whole model: memory need per GPU, ZeRO stage 3" },
 }
 
@@ -52,6 +53,10 @@ M.pod = {
   { "gpu-count", "integer", default = 1, choices = { 1, 2, 4, 6, 8 }, help = "GPUs of the pod" },
   { "gpu-type", "string", help = "only GPUs with this in their name, in any case: l40s, a100, sxm" },
   { "cloud-type", "choice", choices = { "ALL", "SECURE", "COMMUNITY" }, default = "ALL", help = "where to rent" },
+  { "spot", "flag", help = "rent a spot pod: cheaper, and may be taken back at any moment; see --recover" },
+  { "bid", "number", min = 0, help = "with --spot: USD per hour and GPU at most; default the least that is taken" },
+  { "recover", "integer", default = 0, min = 0,
+    help = "replace a pod that is lost so many times; training goes on from the newest checkpoint on the Hub" },
   { "image", "string", default = openr1.IMAGE, help = "container image" },
   { "use-thinnka-image", "flag", help = "use the prepared image " .. openr1.PREPARED_IMAGE .. " in place of --image" },
   { "pod-name", "string", help = "what the pod's name begins with; default thinnka-<model>-<GPUs>x" },

@@ -26,6 +26,20 @@ local Recipe = {}
 Recipe.__index = Recipe
 Recipe.__name = "recipe"
 
+local function lease_problem(text)
+  local ok, err = pcall(require("podsmith.guard").lease, text)
+  return not ok and err.message or nil
+end
+
+--- What a run may cost: for recipes, and for plain scripts in front of their name.
+M.LIMITS = {
+  { "budget", "number", min = 0.01, help = "USD that the run may spend: it ends in order when they are spent" },
+  { "max-duration", "duration", help = "how long the run may take (90m, 6h): it ends in order then" },
+  { "expected-duration", "duration", help = "how long the work will take, as you think: a plan over the budget is refused" },
+  { "lease", "string", default = "1h", check = lease_problem,
+    help = "how long a pod lives on without word from here before its guard ends it (20m, 12h); 'off' for no guard" },
+}
+
 --- Parameters that every recipe has.
 M.COMMON = {
   { "sim", "flag", help = "run against a simulated Runpod and Hub, started for this command; no account, no cost" },
@@ -34,10 +48,12 @@ M.COMMON = {
   { "keep", "choice", choices = { "never", "on-failure", "always" }, default = "never",
     help = "when to leave the pod running at the end (a failure and Ctrl-C count as failure); it goes on billing" },
   { "max-price", "number", min = 0, help = "refuse GPUs over this price in USD per hour, for all GPUs of the pod" },
+  { "wait-capacity", "duration", help = "go on asking this long when no GPU is free (30m)" },
   { "yes", "flag", aliases = { "-y" }, help = "do not ask before renting" },
   { "json", "flag", help = "events as JSON lines on standard output" },
   { "env-file", "string", help = "read variables from this file instead of the nearest .env" },
 }
+table.move(M.LIMITS, 1, #M.LIMITS, #M.COMMON + 1, M.COMMON)
 
 --- Declares a recipe: `return recipe { name, summary, params, run }`. Checks the declaration at once.
 ---@param declaration table

@@ -3,6 +3,7 @@
 local core = require("podsmith.core")
 local errors = require("podsmith.errors")
 local show = require("podsmith.show")
+local task = require("podsmith.task")
 
 local M = {}
 
@@ -10,6 +11,8 @@ local M = {}
 ---@field id string 8 characters, unique; part of the name of every pod of the run
 ---@field dir string folder of its logs
 ---@field keep "never"|"on-failure"|"always" what happens to its pods at the end
+---@field lease nil|false|number|string|table what its pods' lease is where they name none (podsmith.guard)
+---@field limit podsmith.Limit what it may spend, and how long it may take
 ---@field unsettled table<string, true> attempts whose answer was lost: a pod may still appear under the name
 local Run = {}
 Run.__index = Run
@@ -17,6 +20,7 @@ Run.__name = "run"
 
 local current
 local journal
+local of_script = { recipe = "script" }
 
 --- The journal of this machine (opened once). Waits.
 function M.journal()
@@ -25,14 +29,15 @@ function M.journal()
 end
 
 --- Begins a run: journal entry, lock, folder. Waits.
----@param options {recipe: string, params?: table, keep?: string, json?: boolean}
+---@param options {recipe: string, params?: table, keep?: string, json?: boolean, budget?: number, max_duration?: number,
+---  expected_duration?: number, lease?: any} USD; seconds
 ---@return podsmith.Run
 function M.begin(options)
   local log = M.journal()
   local params = {}
   for name, value in pairs(options.params or {}) do params[name] = value end
   params._endpoint = core.env("RUNPOD_API_URL") or "https://api.runpod.io" -- reap looks only where the pod was made
-  local id, lock = log:begin_run { recipe = options.recipe, params = params }
+  local id, lock = log:begin_run { recipe = options.recipe, params = params, budget = options.budget }
   local run = setmetatable({
     id = id,
     recipe = options.recipe,
@@ -43,17 +48,24 @@ function M.begin(options)
     attempts = 0,
     pods = {},
     unsettled = {},
-    project = options.project,
+    lease = options.lease,
+    background_tasks = task.scope(),
+    main = core.current(),
   }, Run)
   run.lock = lock
+  run.limit = require("podsmith.limit").new(run, options)
   current = run
   return run
 end
 
---- The run that is going on; scripts and the shell have one too.
+--- What the run of a plain script or of the shell is begun with, should it need one.
+---@param options table as for begin
+function M.prepare(options) of_script = options end
+
+--- The run that is going on; scripts and the shell have one too, once they rent something.
 ---@return podsmith.Run
 function M.current()
-  if not current then current = M.begin { recipe = "script" } end
+  if not current then current = M.begin(of_script) end
   return current
 end
 
@@ -127,6 +139,20 @@ function Run:cost()
   return sum
 end
 
+--- Starts a task that lives as long as the run: renewing leases, watching limits.
+---@param fn function
+---@param ... any
+---@return podsmith.Task
+function Run:background(fn, ...) return self.background_tasks:spawn(fn, ...) end
+
+--- Waits for the end of what the run's limit has set going, if it has.
+function Run:await_limit() self.limit:await() end
+
+--- Why the run ends: its limit when that was reached, else the error itself.
+---@param err? podsmith.Error
+---@return podsmith.Error?
+function Run:reason(err) return err and self.limit.reached or err end
+
 --- Deals with what the run has rented and its script has not ended: a pod that was not put into a <close> variable.
 --- Every pod gets its turn; what failed is raised afterwards.
 ---@param err? any why the run ends, when it failed
@@ -159,6 +185,7 @@ function Run:finish(status)
   if self.finished then return end
   self.finished = true
   local released, problem = pcall(self.release_pods, self, status ~= "done" and status or nil)
+  self.background_tasks:__close(true)
   settle_lost(self)
   if current == self then current = nil end
   local guard <close> = setmetatable({}, { __close = function() self.lock:release() end })

@@ -2,6 +2,8 @@
 
 local core = require("podsmith.core")
 local errors = require("podsmith.errors")
+local guard = require("podsmith.guard")
+local place = require("podsmith.place")
 local pods = require("podsmith.pod")
 local runs = require("podsmith.run")
 local task = require("podsmith.task")
@@ -31,125 +33,8 @@ function M.client()
 end
 
 local SPEC = { "name", "gpu", "gpu_count", "image", "disk", "volume", "network_volume", "env", "ports", "cloud",
-  "data_centers", "min_cuda", "template", "args", "start_ssh", "max_price", "public_key" }
-
--- One candidate: {id=, count=, cloud=, data_centers=, price=} from a text, a candidate of gpu.select, or a list of them.
-local function candidates_of(spec)
-  local gpu = spec.gpu
-  if gpu == nil then errors.raise("invalid", "runpod.create needs a gpu", 'for example gpu = gpu.pick { vram = 24 }') end
-  local list = type(gpu) == "table" and (gpu.candidates or (#gpu > 0 and gpu)) or { gpu }
-  local result = {}
-  for i, item in ipairs(list) do
-    if type(item) == "string" then item = { id = item } end
-    result[i] = {
-      id = item.id,
-      count = spec.gpu_count or item.count or 1,
-      cloud = item.cloud or spec.cloud or "SECURE",
-      price = item.price,
-      memory = item.memory,
-    }
-  end
-  return result
-end
-
-local function public_key(spec)
-  if spec.public_key then return spec.public_key end
-  return require("podsmith.keys").public_key()
-end
-
--- The body of POST /v2/pods. What is unset is left out: unknown or null fields are refused by the service.
-local function body_of(spec, candidate, name)
-  local env = {}
-  for key, value in pairs(spec.env or {}) do env[key] = value end
-  if spec.start_ssh ~= false and env.PUBLIC_KEY == nil then env.PUBLIC_KEY = public_key(spec) end
-  local mounts
-  if spec.network_volume then
-    mounts = { network = json.array { { volumeId = spec.network_volume, path = spec.volume and spec.volume.path or "/workspace" } } }
-  elseif spec.volume then
-    mounts = { persistent = { size = math.tointeger(spec.volume.size), path = spec.volume.path or "/workspace" } }
-  end
-  return {
-    name = name,
-    image = spec.image,
-    templateId = spec.template,
-    args = spec.args,
-    disk = math.tointeger(spec.disk or 40),
-    env = env,
-    ports = json.array(spec.ports or { "22/tcp" }),
-    cloud = candidate.cloud,
-    gpu = { id = candidate.id, count = math.tointeger(candidate.count), minCudaVersion = spec.min_cuda },
-    dataCenterIds = spec.data_centers and json.array(spec.data_centers) or nil,
-    mounts = mounts,
-  }
-end
-
---- Looks for the pod of an attempt whose answer was lost or not waited for, and ends it. Repeated reads; raises when
---- the last of them failed.
----@param name string the attempt's name
----@return boolean found
-function M.end_lost(name)
-  for look = 1, 3 do
-    local found, err = errors.try(M.client().find_by_name, M.client(), name)
-    if err and look == 3 then error(err, 0) end
-    if found then
-      for _, id in ipairs(found._duplicates or {}) do M.client():delete_pod(id) end
-      M.client():delete_pod(found.id)
-      runs.journal():pod_created(name, found)
-      runs.journal():pod_ended(name, "terminated", "its creation was not answered in time")
-      core.log("warn", ("pod %s, whose creation was not answered in time, has been terminated"):format(found.id))
-      return true
-    end
-    if look < 3 then core.sleep(1) end
-  end
-  return false
-end
-
-local DEFINITE = { auth = true, forbidden = true, capacity = true, payment = true, invalid = true, not_found = true,
-  rate_limited = true, conflict = true }
-
--- One billed attempt: intent in the journal, then the request. Nothing waits between the answer and the pod's handle,
--- so that no cancellation comes between them.
-local function attempt(spec, candidate, run)
-  local name = core.attempt_name(spec.name or "podsmith", run.id, run:next_attempt())
-  local body = body_of(spec, candidate, name)
-  local journal = runs.journal()
-  journal:intend_pod(run.id, name, {
-    gpu = candidate.id, gpu_count = candidate.count, cloud = candidate.cloud, image = spec.image or spec.template or "",
-  })
-  local ok, data = pcall(M.client().create_pod, M.client(), body)
-  if ok then return pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image }) end
-  local err = errors.from(data)
-  if DEFINITE[err.kind] then
-    journal:pod_absent(name, err.message)
-  else
-    run.unsettled[name] = true -- looked for again when the run ends; after a crash, by reap
-    if err.kind == "cancelled" then
-      local _, looked, found = task.shielded(M.end_lost, name)
-      if looked and found then run.unsettled[name] = nil end
-    end
-  end
-  error(err, 0)
-end
-
--- Makes a new pod known. Its maker does not hold it yet: what fails here, or is interrupted, ends it.
-local function settle(pod, max_price)
-  local ok, err = pcall(function()
-    runs.journal():pod_created(pod.attempt, pod.data)
-    for _, id in ipairs(pod.data._duplicates or {}) do M.client():delete_pod(id) end
-    pods.announce(pod)
-    pods.check_price(pod, max_price)
-  end)
-  if ok then return pod end
-  pod:__close(err)
-  error(err, 0)
-end
-
--- What a failed attempt means for the next one (runpod-api: 400 and 403 next, 5xx the same again, the rest stop).
-local function next_step(err, tries)
-  if err.kind == "capacity" or err.kind == "forbidden" then return "next" end
-  if err.retryable and tries < 3 and err.kind ~= "rate_limited" then return "again" end
-  return "stop"
-end
+  "data_centers", "min_cuda", "min_ram", "min_vcpus", "template", "registry", "args", "cmd", "entrypoint", "start_ssh", "max_price",
+  "public_key", "global_networking", "lease", "wait_capacity", "spot", "recover" }
 
 ---@class podsmith.PodSpec
 ---@field name? string what the pod's name begins with; a run tag follows
@@ -167,36 +52,97 @@ end
 ---@field min_cuda? string
 ---@field args? string in place of the image's start command
 ---@field max_price? number USD per hour; a dearer pod is ended at once
+---@field cmd? string[] exact argv in place of the image's command (where the service knows it; else as `args`)
+---@field entrypoint? string[]
+---@field min_ram? integer GB per GPU, where the service knows it
+---@field min_vcpus? integer per GPU, where the service knows it
+---@field registry? string id of a registry credential
+---@field lease? number|string|false|{ttl?: number|string, action?: "terminate"|"stop"} how long the pod lives on without word
+---  from here; default "1h"; false for no guard
+---@field wait_capacity? number|string how long to go on asking when nothing is free; default not at all
+---@field spot? true|{bid?: number} a pod that may be taken back at any time; bid in USD per hour and GPU, default the least
+---@field recover? integer|{times?: integer, resume?: function} runpod.with_pod only: how often a lost pod is replaced
 
---- Creates a pod on the first candidate that has capacity. The intent is in the journal before each request; the pod
---- ends with the run unless it is kept: `local pod <close> = runpod.create { ... }`.
----@param spec podsmith.PodSpec
----@return podsmith.Pod
-function M.create(spec)
-  errors.check_options(spec, SPEC, "runpod.create")
+-- A spec that has been looked at: what is wrong is said before anything is rented.
+local function check_spec(spec, run)
+  spec = errors.check_options(spec, SPEC, "runpod.create")
   if not spec.image and not spec.template then
     errors.raise("invalid", "runpod.create needs an image or a template",
       'for example image = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"')
   end
+  if spec.gpu == nil then errors.raise("invalid", "runpod.create needs a gpu", 'for example gpu = gpu.pick { vram = 24 }') end
   if spec.start_ssh ~= false and not spec.public_key then require("podsmith.keys").check() end
+  local checked = {}
+  for name, value in pairs(spec) do checked[name] = value end
+  if checked.lease == nil then checked.lease = run.lease end
+  -- Without SSH nobody could renew it.
+  checked.lease = spec.start_ssh ~= false and guard.lease(checked.lease) or nil
+  checked.wait_capacity = spec.wait_capacity and errors.seconds(spec.wait_capacity, "wait_capacity")
+  if spec.spot then checked.spot = spec.spot == true and {} or errors.check_options(spec.spot, { "bid" }, "spot") end
+  return checked
+end
+
+--- Creates a pod on the first candidate that has capacity. The intent is in the journal before each request; the pod
+--- ends with the run unless it is kept: `local pod <close> = runpod.create { ... }`. A guard on the pod ends it when its
+--- lease is not renewed (default: an hour without word from this program).
+---@param spec podsmith.PodSpec
+---@return podsmith.Pod
+function M.create(spec)
   local run = runs.current()
-  local last
-  for _, candidate in ipairs(candidates_of(spec)) do
-    local tries = 0
-    repeat
-      tries = tries + 1
-      run:event("gpu_try", { gpu = candidate.id, cloud = candidate.cloud },
-        ("asking for %d x %s (%s)"):format(candidate.count, candidate.id, candidate.cloud:lower()))
-      local pod, err = errors.try(attempt, spec, candidate, run)
-      if pod then return settle(pod, spec.max_price) end
-      last = err
-      local step = next_step(err, tries)
-      run:event("gpu_fail", { gpu = candidate.id, kind = err.kind, reason = err.message }, "  " .. err.message)
-      if step == "stop" then error(err, 0) end
-      if step == "again" then core.sleep(2 * tries) end
-    until step == "next"
+  return place.rent(M.client(), check_spec(spec, run), run)
+end
+
+-- ---- pods that are replaced ---------------------------------------------------------------------------------------------
+
+-- How a lost pod is replaced: `recover = 3` or { times = 3, resume = function(pod, attempt) ... end }.
+local function recovery_of(spec)
+  local recover = spec.recover
+  if type(recover) == "number" then recover = { times = recover } end
+  recover = errors.check_options(recover, { "times", "resume" }, "recover")
+  return { times = recover.times or (recover.resume and 1) or 0, resume = recover.resume }
+end
+
+-- Runs the work on the pod, and ends it (with a `lost` error) when the pod is gone, even where the work does not notice.
+local function watched(pod, work, attempt)
+  local results = table.pack(task.race {
+    function() return work(pod, attempt) end,
+    function() pod:until_lost() end,
+  })
+  return table.unpack(results, 2, results.n)
+end
+
+-- One pod, from renting to its end, and the work on it.
+local function one_life(spec, work, attempt)
+  local pod <close> = M.create(spec)
+  attempt.pod = pod
+  local results = table.pack(errors.try(watched, pod, work, attempt))
+  local err = results[1] == nil and results[2] or nil
+  if errors.is(err) then
+    attempt.lost = err.kind == "lost" and err or nil
+    if not attempt.lost or attempt.is_last then error(err, 0) end
+    pod.is_replaced = true
+    -- Not where it has just been lost, as long as there is another place.
+    place.remember(pod.offer, pod.data.dataCenterId, "a pod was lost here")
   end
-  error(errors.within("no GPU could be rented", last), 0)
+  return table.unpack(results, 1, results.n)
+end
+
+--- Rents a pod, does `work(pod, attempt)` on it and ends it. When the pod vanishes or stops for any reason (taken back,
+--- its host gone, stopped by somebody) it is replaced, elsewhere if there is an elsewhere, up to spec.recover times, and
+--- the work, or recover.resume in its place, is called again: attempt = {number, is_resume, previous}.
+---@param spec podsmith.PodSpec with recover: integer or {times?: integer, resume?: function}
+---@param work fun(pod: podsmith.Pod, attempt: table): any
+---@return any ... what the work gives
+function M.with_pod(spec, work)
+  local recovery, previous = recovery_of(spec), nil
+  for number = 1, recovery.times + 1 do
+    local attempt = { number = number, is_resume = number > 1, is_last = number > recovery.times, previous = previous }
+    local results = table.pack(one_life(spec, number > 1 and recovery.resume or work, attempt))
+    if not attempt.lost then return table.unpack(results, 1, results.n) end
+    previous = attempt.pod
+    runs.current():event("recover", { lost = previous.id, attempt = number + 1, of = recovery.times + 1, reason = attempt.lost.message },
+      ("%s; renting another pod (%d of %d)"):format(attempt.lost.message, number, recovery.times))
+  end
 end
 
 --- All pods of the account.

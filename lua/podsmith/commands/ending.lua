@@ -1,6 +1,7 @@
 --- `podsmith terminate`, `stop` and `start`: a pod by its id.
 
 local core = require("podsmith.core")
+local errors = require("podsmith.errors")
 local show = require("podsmith.show")
 local shared = require("podsmith.commands.shared")
 
@@ -29,6 +30,8 @@ local terminate = ending("terminate", "delete a pod and its volume disk; billing
 
 local stop = ending("stop", "halt a pod: compute billing ends, its volume stays and goes on billing",
   "the container disk will be wiped; the volume stays and bills at double rate", function(pod)
+    -- Its guard would be armed again by the next start, with nobody to renew the lease.
+    if core.run_tag(pod.name) then errors.try(require("podsmith.guard").off, pod) end
     pod:stop()
     local entry = require("podsmith.run").journal():pod_by_id(pod.id)
     if entry then require("podsmith.run").journal():pod_kept(entry.name) end -- its volume is not for reap to delete

@@ -40,24 +40,31 @@ end
 local function run_recipe(declaration, args, given)
   if declaration.check then declaration.check(args) end
   local run = require("podsmith.run").begin {
-    recipe = declaration.name, params = args, keep = args.keep, json = args.json,
+    recipe = declaration.name, params = args, keep = args.keep, json = args.json, budget = args.budget,
+    max_duration = args.max_duration, expected_duration = args.expected_duration, lease = args.lease,
   }
   local ctx = recipes.context(declaration, args, given, run)
   -- task.body: what the recipe has spawned ends before the run does, and rents nothing more.
   local ok, failure = xpcall(task.body, core.add_traceback, declaration.run, ctx)
-  local err = not ok and errors.from(failure) or nil
+  local err = run:reason(not ok and errors.from(failure) or nil)
   in_order(err, conclude, ctx, err)
   return 0
 end
 
-local function run_script(chunk, name, rest)
+local function run_script(chunk, name, rest, options)
   local runs = require("podsmith.run")
+  runs.prepare { recipe = name, budget = options.budget, max_duration = options.max_duration,
+    expected_duration = options.expected_duration, lease = options.lease }
   _G.arg = table.move(rest, 1, #rest, 1, { [0] = name })
   local ok, result = xpcall(task.body, core.add_traceback, chunk, table.unpack(rest))
   if ok and recipes.is(result) then return result end
   local status = (ok or result.exit_code == 0) and "done"
     or result.kind == "cancelled" and not result.exit_code and "cancelled" or "failed"
   local err = not ok and result or nil
+  if runs.is_begun() then
+    err = runs.current():reason(err)
+    if err and err.kind == "budget" then status = "failed" end
+  end
   if runs.is_begun() then in_order(err, runs.current().finish, runs.current(), status) end
   if err then error(err, 0) end
 end
@@ -76,47 +83,58 @@ local run = {
   params = {},
 }
 
--- What --sim and --env-file of a plain script are: podsmith's own flags come before the script's name.
-local SCRIPT_FLAGS = { shared.SIM, shared.ENV_FILE, shared.VERBOSE }
+-- podsmith's own flags of a plain script come before the script's name.
+local SCRIPT_FLAGS = table.move(recipes.LIMITS, 1, #recipes.LIMITS, 4, { shared.SIM, shared.ENV_FILE, shared.VERBOSE })
 
-function run.execute(arguments, prepare)
+local TAKES_VALUE = {}
+for _, row in ipairs(SCRIPT_FLAGS) do TAKES_VALUE["--" .. row[1]] = row[2] ~= "flag" or nil end
+
+-- The flags before the first word that is none, and what follows them.
+local function split(arguments)
   local own, i = {}, 1
   while arguments[i] and arguments[i]:match("^%-") do
     own[#own + 1] = arguments[i]
-    if arguments[i] == "--env-file" then
+    if TAKES_VALUE[arguments[i]] then
       i = i + 1
       own[#own + 1] = arguments[i]
     end
     i = i + 1
   end
+  return own, table.move(arguments, i, #arguments, 1, {})
+end
+
+local function closing(simulator)
+  return setmetatable({}, { __close = function() if simulator then simulator.close() end end })
+end
+
+-- A script runs as its chunk runs, so what it needs must stand before: its own flags follow its name.
+local function execute_script(chunk, label, arguments, early, prepare)
+  local keep = {}
+  for _, word in ipairs(arguments) do
+    if word == "--sim" then early.sim = true else keep[#keep + 1] = word end
+  end
+  local simulator <close> = closing(prepare(early))
+  local _ = simulator
+  local declaration = run_script(chunk, label, keep, early)
+  if not declaration then return 0 end
+  return run.recipe(declaration, keep, early, function(args)
+    if args.env_file ~= early.env_file then require("podsmith.config").load_env(args.env_file) end
+  end)
+end
+
+function run.execute(arguments, prepare)
+  local own, rest = split(arguments)
   if own[1] == "--help" or own[1] == "-h" then
-    print("usage: podsmith run [--sim] [--env-file FILE] [--verbose] RECIPE_OR_SCRIPT [flags]\n\nrecipes: "
-      .. table.concat(recipes.names(), ", ") .. "\n`podsmith run RECIPE --help` lists the flags of one.")
+    print("usage: podsmith run [flags] RECIPE_OR_SCRIPT [its flags]\n\nrecipes: " .. table.concat(recipes.names(), ", ")
+      .. "\n`podsmith run RECIPE --help` lists the flags of one. Flags in front of a script:\n")
+    print(params.help("run", "run a Lua script", SCRIPT_FLAGS, core.terminal(1).width))
     return 0
   end
   local early = params.parse(SCRIPT_FLAGS, own, "run")
-  local rest = table.move(arguments, i, #arguments, 1, {})
   local chunk, label, is_builtin = load_target(rest)
   table.remove(rest, 1)
-  local declaration
-  if is_builtin then
-    declaration = chunk()
-  else
-    -- A script runs as its chunk runs, so what it needs must stand before: its own flags follow its name.
-    local keep = {}
-    for _, word in ipairs(rest) do
-      if word == "--sim" then early.sim = true else keep[#keep + 1] = word end
-    end
-    local simulator = prepare(early)
-    local guard <close> = setmetatable({}, { __close = function() if simulator then simulator.close() end end })
-    local _ = guard
-    declaration = run_script(chunk, label, keep)
-    if not declaration then return 0 end
-    return run.recipe(declaration, keep, early, function(args)
-      if args.env_file ~= early.env_file then require("podsmith.config").load_env(args.env_file) end
-    end)
-  end
-  return run.recipe(declaration, rest, early, prepare)
+  if not is_builtin then return execute_script(chunk, label, rest, early, prepare) end
+  return run.recipe(chunk(), rest, early, prepare)
 end
 
 function run.recipe(declaration, arguments, early, prepare)
@@ -132,9 +150,8 @@ function run.recipe(declaration, arguments, early, prepare)
   args.env_file = args.env_file or early.env_file
   if args.verbose or early.verbose then core.set_log_level("debug") end
   if declaration.check then declaration.check(args) end
-  local simulator = prepare(args)
-  local guard <close> = setmetatable({}, { __close = function() if simulator then simulator.close() end end })
-  local _ = guard
+  local simulator <close> = closing(prepare(args))
+  local _ = simulator
   if not args.dry_run and not args.render then errors.try(require("podsmith.reap").warn_at_start) end
   return run_recipe(declaration, args, given)
 end

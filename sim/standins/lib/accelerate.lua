@@ -134,6 +134,15 @@ local function push(run, summary, extra)
   say("Pushed %s to %s (commit %s)", summary, run.hub_id, commit:sub(1, 8))
 end
 
+-- hub_strategy: checkpoint sends the whole checkpoint, from which another machine can go on.
+local function push_checkpoint(run)
+  local folder, list = ("%s/checkpoint-%d"):format(run.config.output_dir, run.step), {}
+  for _, name in ipairs(fs.list(folder)) do
+    list[#list + 1] = { path = "last-checkpoint/" .. name, from = folder .. "/" .. name }
+  end
+  run.hub:push(run.hub_id, ("Training in progress, step %d, checkpoint"):format(run.step), list)
+end
+
 local function train(run)
   local seconds = tonumber(knob("SIM_STEP_SECONDS") or 0.2)
   local config = run.config
@@ -156,6 +165,7 @@ local function train(run)
         push(run, config.save_strategy == "epoch"
           and ("Training in progress, epoch %d"):format(math.floor(run.step / run.steps * run.epochs))
           or ("Training in progress, step %d"):format(run.step))
+        if config.hub_strategy == "checkpoint" then push_checkpoint(run) end
       end
     end
   end

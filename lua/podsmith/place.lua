@@ -1,0 +1,333 @@
+--- Placement: from candidates to one rented pod. Candidates in order, one billed attempt at a time, the intent in the
+--- journal before each request; what failed a moment ago comes last; optional waiting for capacity.
+
+local core = require("podsmith.core")
+local errors = require("podsmith.errors")
+local guard = require("podsmith.guard")
+local pods = require("podsmith.pod")
+local runs = require("podsmith.run")
+local show = require("podsmith.show")
+local task = require("podsmith.task")
+
+local M = {}
+
+-- ---- offers that failed ---------------------------------------------------------------------------------------------
+
+-- Seconds for which a failed offer is believed to fail again: stock changes within minutes.
+local MEMORY = 300
+
+local failed = {}
+
+local function offer_key(candidate, data_center)
+  return ("%s|%d|%s|%s"):format(candidate.id, candidate.count, candidate.cloud, data_center or "")
+end
+
+--- Remembers that an offer failed, or that a pod there was lost.
+---@param candidate {id: string, count: integer, cloud: string}
+---@param data_center? string nil for wherever was asked
+---@param reason string
+function M.remember(candidate, data_center, reason)
+  failed[offer_key(candidate, data_center)] = { till = core.now() + MEMORY, reason = reason }
+end
+
+--- Why an offer is believed to fail; nil when nothing speaks against it.
+---@return string?
+function M.remembered(candidate, data_center)
+  local entry = failed[offer_key(candidate, data_center)]
+  return entry and entry.till > core.now() and entry.reason or nil
+end
+
+--- Forgets all failures (a new try on purpose; tests).
+function M.forget() failed = {} end
+
+-- Those that failed lately come last: they are still tried when nothing else is left.
+local function fresh_first(candidates)
+  local fresh, stale = {}, {}
+  for _, candidate in ipairs(candidates) do
+    table.insert(M.remembered(candidate) and stale or fresh, candidate)
+  end
+  return table.move(stale, 1, #stale, #fresh + 1, fresh)
+end
+
+-- Where to ask for it: what the caller allows, without the places where it failed or was lost, as long as any is left.
+local function places_for(candidate, allowed)
+  local known = allowed
+  if not known and candidate.data_centers and #candidate.data_centers > 0 then known = candidate.data_centers end
+  local good, is_narrowed = {}, false
+  for _, place in ipairs(known or {}) do
+    if M.remembered(candidate, place) then is_narrowed = true else good[#good + 1] = place end
+  end
+  if #good == 0 or not is_narrowed then return allowed end
+  return good
+end
+
+-- ---- what is asked for ------------------------------------------------------------------------------------------------
+
+-- One candidate: {id, count, cloud, data_centers, price} from a text, a candidate of gpu.select, or a list of them.
+local function candidates_of(spec)
+  local gpu = spec.gpu
+  local list = type(gpu) == "table" and (gpu.candidates or (#gpu > 0 and gpu)) or { gpu }
+  local result = {}
+  for i, item in ipairs(list) do
+    if type(item) == "string" then item = { id = item } end
+    result[i] = {
+      id = item.id,
+      count = math.tointeger(spec.gpu_count or item.count or 1),
+      cloud = item.cloud or spec.cloud or "SECURE",
+      price = item.price,
+      data_centers = item.data_centers,
+    }
+  end
+  return result
+end
+
+local function mounts_of(spec)
+  local path = spec.volume and spec.volume.path or "/workspace"
+  if spec.network_volume then return { network = json.array { { volumeId = spec.network_volume, path = path } } } end
+  if spec.volume then return { persistent = { size = math.tointeger(spec.volume.size), path = path } } end
+end
+
+-- The body of POST /v2/pods. What is unset is left out: unknown or null fields are refused by the service.
+local function body_of(spec, candidate, name)
+  local env = {}
+  for key, value in pairs(spec.env or {}) do env[key] = value end
+  if spec.start_ssh ~= false and env.PUBLIC_KEY == nil then
+    env.PUBLIC_KEY = spec.public_key or require("podsmith.keys").public_key()
+  end
+  local places = places_for(candidate, spec.data_centers)
+  return {
+    name = name,
+    image = spec.image,
+    templateId = spec.template,
+    args = spec.args,
+    cmd = spec.cmd and json.array(spec.cmd),
+    entrypoint = spec.entrypoint and json.array(spec.entrypoint),
+    disk = math.tointeger(spec.disk or 40),
+    env = env,
+    ports = json.array(spec.ports or { "22/tcp" }),
+    registry = spec.registry,
+    cloud = candidate.cloud,
+    gpu = { id = candidate.id, count = candidate.count, minCudaVersion = spec.min_cuda, minRamPerGpu = spec.min_ram,
+      minVcpuCountPerGpu = spec.min_vcpus },
+    dataCenterIds = places and json.array(places) or nil,
+    globalNetworking = spec.global_networking,
+    mounts = mounts_of(spec),
+  }
+end
+
+-- ---- one attempt ----------------------------------------------------------------------------------------------------
+
+--- Looks for the pod of an attempt whose answer was lost or not waited for, and ends it. Repeated reads; raises when
+--- the last of them failed.
+---@param client userdata
+---@param name string the attempt's name
+---@return boolean found
+function M.end_lost(client, name)
+  for look = 1, 3 do
+    local found, err = errors.try(client.find_by_name, client, name)
+    if err and look == 3 then error(err, 0) end
+    if found then
+      for _, id in ipairs(found._duplicates or {}) do client:delete_pod(id) end
+      client:delete_pod(found.id)
+      runs.journal():pod_created(name, found)
+      runs.journal():pod_ended(name, "terminated", "its creation was not answered in time")
+      core.log("warn", ("pod %s, whose creation was not answered in time, has been terminated"):format(found.id))
+      return true
+    end
+    if look < 3 then core.sleep(1) end
+  end
+  return false
+end
+
+-- Goes on looking for a while, as a task of the run: a service that lost its answer may still be at work.
+local LATE = { 15, 30, 60, 120 }
+
+local function look_later(client, run, name)
+  for _, pause in ipairs(LATE) do
+    core.sleep(pause)
+    local _, found = errors.try(M.end_lost, client, name)
+    if found then
+      run.unsettled[name] = nil
+      return
+    end
+  end
+end
+
+local DEFINITE = { auth = true, forbidden = true, capacity = true, payment = true, invalid = true, not_found = true,
+  rate_limited = true, conflict = true, unsupported = true }
+
+local function create(client, spec, body)
+  if spec.spot then return client:create_spot(body, spec.spot.bid) end
+  return client:create_pod(body)
+end
+
+-- One billed attempt: intent in the journal, then the request. Nothing waits between the answer and the pod's handle,
+-- so that no cancellation comes between them.
+local function attempt(client, spec, candidate, run)
+  local name = core.attempt_name(spec.name or "podsmith", run.id, run:next_attempt())
+  local body = body_of(spec, candidate, name)
+  local is_armed = spec.lease and guard.arm_at_boot(body, spec.lease, run.limit:guard_seconds(candidate.price),
+    spec.volume and not spec.network_volume and "stop" or "terminate")
+  local journal = runs.journal()
+  journal:intend_pod(run.id, name, {
+    gpu = candidate.id, gpu_count = candidate.count, cloud = candidate.cloud, image = spec.image or spec.template or "",
+  })
+  local ok, data = pcall(create, client, spec, body)
+  if ok then
+    local pod = pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image, lease = spec.lease })
+    pod.offer, pod.is_armed_at_boot = candidate, is_armed
+    return pod
+  end
+  local err = errors.from(data)
+  if DEFINITE[err.kind] then
+    journal:pod_absent(name, err.message)
+  else
+    run.unsettled[name] = true -- looked for again while the run lasts and when it ends; after a crash, by reap
+    run:background(look_later, client, run, name)
+  end
+  error(err, 0)
+end
+
+-- An attempt is not cut short by Ctrl-C: the service might make the pod all the same, and the answer names it. The
+-- cancellation comes afterwards, and ends what was made.
+local function whole_attempt(client, spec, candidate, run)
+  local cancellation, ok, result = task.shielded(attempt, client, spec, candidate, run)
+  if not cancellation then
+    if not ok then error(result, 0) end
+    return result
+  end
+  if ok then result:__close(cancellation) end
+  error(cancellation, 0)
+end
+
+local function announce(pod)
+  pod.run:event("pod_created", { pod = pod.id, name = pod.name, gpu = pod.gpu_text, price = pod.price,
+    data_center = pod.data.dataCenterId, spot = pod.is_spot or nil, dropped = pod.data._dropped },
+    ("pod %s created: %s in %s at %s/h%s"):format(pod.id, pod.gpu_text or "CPU", pod.data.dataCenterId or "a data center to come",
+      show.money(pod.price), pod.is_spot and " (spot)" or ""))
+  if pod.data._dropped then
+    core.log("warn", ("the service does not know these wishes yet, and the pod was made without them: %s"):format(
+      table.concat(pod.data._dropped, ", ")))
+  end
+end
+
+-- The price after creation against the promise. A pod that costs more than its cap, or than the budget, is ended at once.
+local function check_price(pod, spec)
+  local cap, promised = spec.max_price, pod.offer.price
+  local too_dear = cap and pod.price > cap + 1e-9 and ("over the limit of %s/h"):format(show.money(cap))
+    or pod.run.limit:refusal(0) -- the pod itself is counted by now
+  if too_dear then
+    pod:terminate()
+    errors.raise("budget", ("pod %s cost %s/h, %s, and was terminated"):format(pod.id, show.money(pod.price), too_dear),
+      "raise the limit or choose another GPU with `podsmith gpus`")
+  end
+  if promised and not spec.spot and pod.price > promised * 1.01 then
+    core.log("warn", ("pod %s costs %s/h, not the %s/h of the catalogue"):format(pod.id, show.money(pod.price), show.money(promised)))
+  end
+end
+
+-- Makes a new pod known. Its maker does not hold it yet: what fails here, or is interrupted, ends it.
+local function settle(client, pod, spec)
+  local ok, err = pcall(function()
+    pod.is_spot = spec.spot ~= nil or nil
+    runs.journal():pod_created(pod.attempt, pod.data)
+    for _, id in ipairs(pod.data._duplicates or {}) do client:delete_pod(id) end
+    announce(pod)
+    check_price(pod, spec)
+    if pod.is_armed_at_boot then pod:keep_lease() end
+    pod.run.limit:watch()
+  end)
+  if ok then return pod end
+  pod:__close(err)
+  error(err, 0)
+end
+
+-- ---- the loop ---------------------------------------------------------------------------------------------------------
+
+-- What a failed attempt means for the next one: 400 without capacity and 403 go on to the next candidate, a lost race for
+-- a host and 5xx (after the client has looked for the pod) are tried again, the rest stops.
+local function next_step(err, tries)
+  if err.kind == "forbidden" then return "next" end
+  if err.kind == "capacity" then return err.retryable and tries < 2 and "again" or "next" end
+  if err.retryable and tries < 3 and err.kind ~= "rate_limited" then return "again" end
+  return "stop"
+end
+
+-- Tries one candidate: a pod, or the error that sends the loop on to the next one. Other errors are raised.
+local function try_candidate(client, spec, candidate, run)
+  local tries = 0
+  while true do
+    tries = tries + 1
+    run.limit:check_open()
+    run:event("gpu_try", { gpu = candidate.id, cloud = candidate.cloud, price = candidate.price },
+      ("asking for %d x %s (%s)"):format(candidate.count, candidate.id, candidate.cloud:lower()))
+    local pod, err = errors.try(whole_attempt, client, spec, candidate, run)
+    if pod then return settle(client, pod, spec) end
+    run:event("gpu_fail", { gpu = candidate.id, kind = err.kind, reason = err.message }, "  " .. err.message)
+    local step = next_step(err, tries)
+    if step == "stop" then error(err, 0) end
+    if step == "next" then
+      M.remember(candidate, nil, err.message)
+      return nil, err
+    end
+    core.sleep(2 * tries)
+  end
+end
+
+-- The candidates that the budget allows; raises budget when there is none.
+local function affordable(candidates, run)
+  local kept, refusal = {}, nil
+  for _, candidate in ipairs(candidates) do
+    local why = candidate.price and run.limit:refusal(candidate.price)
+    if why then refusal = refusal or why else kept[#kept + 1] = candidate end
+  end
+  if #kept == 0 and refusal then
+    errors.raise("budget", "no GPU fits the budget: " .. refusal,
+      "raise --budget, take a cheaper GPU (`podsmith gpus --order cheapest`), or lower --expected-duration")
+  end
+  return kept
+end
+
+-- One round over all candidates.
+local function round(client, spec, candidates, run)
+  local last
+  for _, candidate in ipairs(fresh_first(affordable(candidates, run))) do
+    local pod, err = try_candidate(client, spec, candidate, run)
+    if pod then return pod end
+    last = err
+  end
+  return nil, last
+end
+
+-- Seconds between two rounds of waiting for capacity: soon at first, then at a pace that leaves the service in peace.
+local function pause_before(number) return math.min(15 * 2 ^ (number - 1), 120) end
+
+--- Rents on the first candidate that has capacity; with `wait_capacity` goes round again until that time is over.
+---@param client userdata
+---@param spec table a checked podsmith.PodSpec
+---@param run podsmith.Run
+---@return podsmith.Pod
+function M.rent(client, spec, run)
+  local deadline = core.now() + (spec.wait_capacity or 0)
+  local number = 0
+  while true do
+    number = number + 1
+    local candidates = candidates_of(spec)
+    local pod, err = round(client, spec, candidates, run)
+    if pod then return pod end
+    local pause = pause_before(number)
+    if err.kind ~= "capacity" or core.now() + pause > deadline then
+      error(errors.within(("no GPU could be rented (%d candidate%s)"):format(#candidates, #candidates == 1 and "" or "s"), err), 0)
+    end
+    run:event("capacity_wait", { seconds = pause, left = deadline - core.now() },
+      ("no capacity; looking again in %s, for another %s"):format(show.duration(pause), show.duration(deadline - core.now())))
+    core.sleep(pause)
+    -- What the catalogue says has changed meanwhile.
+    if type(spec.gpu) == "table" and spec.gpu.need then
+      local picked = errors.try(require("podsmith.gpu").pick, spec.gpu.need)
+      if picked then spec.gpu = picked end
+    end
+  end
+end
+
+return M
