@@ -48,6 +48,7 @@ local function prepare(ctx)
 
   plan.gpus = gpu.pick { vram = plan.need, count = args.gpu_count, cloud = args.cloud_type, filter = args.gpu_type,
     max_price = args.max_price }
+  ctx:check_budget(plan.gpus)
   plan.disks = openr1.disks(args, bytes)
   plan.image = args.use_thinnka_image and openr1.PREPARED_IMAGE or args.image
   plan.generations = openr1.num_generations(args)
@@ -63,7 +64,8 @@ local function prepare(ctx)
   return plan
 end
 
-local function plan_rows(args, plan)
+local function plan_rows(ctx, plan)
+  local args = ctx.args
   local rows = { { "model", args.repo_id }, { "result", hf.page(plan.hub_id) } }
   rows[#rows + 1] = { "GPU memory", ("%d GB on each of %d"):format(plan.need, args.gpu_count) }
   for i, candidate in ipairs(plan.gpus.candidates) do
@@ -71,6 +73,7 @@ local function plan_rows(args, plan)
     rows[#rows + 1] = { "choice " .. i, ("%d x %s, %s, %s/h; %s"):format(candidate.count, candidate.id,
       candidate.cloud:lower(), candidate.price and show.money(candidate.price) or "no price", candidate.reason) }
   end
+  rows[#rows + 1] = { "cost", ctx.run.limit:plan_text(plan.gpus.candidates[1].price) }
   rows[#rows + 1] = { "disks", ("volume %d GB, container %d GB"):format(plan.disks.volume, plan.disks.container) }
   rows[#rows + 1] = { "image", plan.image }
   rows[#rows + 1] = { "generations", ("%d of %d asked"):format(plan.generations, args.num_generations) }
@@ -121,6 +124,16 @@ local function set_up(ctx, pod, plan)
   ctx:event("setup_done", {}, "set-up done")
 end
 
+-- On a pod that takes the place of a lost one: the newest checkpoint comes from the Hub. Without one training begins anew.
+local function fetch_checkpoint(ctx, pod, plan)
+  local checkpoint = checks.checkpoint(plan.hub_id, plan.before)
+  if not checkpoint then return ctx:event("resume", {}, "no checkpoint was pushed before the pod was lost; training begins anew") end
+  local script = scripts.resume(checkpoint, openr1.output_dir(ctx.args, plan.hub_id))
+  ctx:follow(pod:job { name = "resume", script = script, env = { HF_ENDPOINT = hf.endpoint() } }, "resume")
+  ctx:event("resume", { revision = checkpoint.revision, files = #checkpoint.files },
+    "training goes on from the checkpoint on the Hub")
+end
+
 local function train(ctx, pod, plan)
   ctx:event("train_start", {}, "training")
   local job = pod:job { name = "train", script = "exec bash " .. openr1.DIR .. "/train.sh\n", env = plan.env }
@@ -133,15 +146,9 @@ local function train(ctx, pod, plan)
   return watch
 end
 
-local function run(ctx)
+local function pod_spec(ctx, plan)
   local args = ctx.args
-  ctx:event("start", { model = args.repo_id, gpus = args.gpu_count },
-    ("GRPO of %s on %d GPU%s"):format(args.repo_id, args.gpu_count, args.gpu_count == 1 and "" or "s"))
-  local plan = prepare(ctx)
-  if ctx:plan(plan_rows(args, plan), plan.files) then return end
-  local before = checks.head(plan.hub_id)
-
-  local pod <close> = runpod.create {
+  return {
     name = openr1.pod_name(args),
     gpu = plan.gpus,
     image = plan.image,
@@ -150,16 +157,36 @@ local function run(ctx)
     ports = { "22/tcp", "8888/http" },
     env = { HF_HOME = openr1.HF_HOME, HF_ENDPOINT = hf.endpoint() },
     max_price = args.max_price,
+    wait_capacity = args.wait_capacity,
+    spot = args.spot and { bid = args.bid } or nil,
+    recover = args.recover,
   }
+end
+
+-- What is done on a pod, the first or one that takes its place.
+local function work(ctx, plan, pod, attempt)
+  local args = ctx.args
   ctx:event("ssh_wait", { pod = pod.id }, ("waiting for SSH, at most %d min"):format(args.ssh_timeout_min))
   pod:wait_ready { timeout = args.ssh_timeout_min .. "m" }
   ctx:event("ssh_connected", { pod = pod.id })
-
-  say_adjustments(ctx, plan)
+  if not attempt.is_resume then say_adjustments(ctx, plan) end
   upload(ctx, pod, plan)
   set_up(ctx, pod, plan)
+  if attempt.is_resume then fetch_checkpoint(ctx, pod, plan) end
   local watch = train(ctx, pod, plan)
-  checks.uploaded(plan.hub_id, before, openr1.output_dir(args, plan.hub_id))
+  checks.uploaded(plan.hub_id, plan.before, openr1.output_dir(args, plan.hub_id))
+  return watch
+end
+
+local function run(ctx)
+  local args = ctx.args
+  ctx:event("start", { model = args.repo_id, gpus = args.gpu_count },
+    ("GRPO of %s on %d GPU%s"):format(args.repo_id, args.gpu_count, args.gpu_count == 1 and "" or "s"))
+  local plan = prepare(ctx)
+  if ctx:plan(plan_rows(ctx, plan), plan.files) then return end
+  plan.before = checks.head(plan.hub_id)
+
+  local watch = runpod.with_pod(pod_spec(ctx, plan), function(pod, attempt) return work(ctx, plan, pod, attempt) end)
 
   ctx:note("model", hf.page(plan.hub_id))
   ctx:note("steps", watch.step)

@@ -84,6 +84,24 @@ function Limit:refusal(price)
     show.money(rate_of(self.run) + price), show.money(self.usd))
 end
 
+--- What the work will cost at this price, in words, for a plan.
+---@param price? number USD per hour
+---@return string
+function Limit:plan_text(price)
+  if not price then return "unknown: the catalogue names no price" end
+  local parts = { show.money(price) .. "/h" }
+  if self.expected then
+    parts[#parts + 1] = ("%s for %s"):format(show.money(price * self.expected / 3600), show.duration(self.expected))
+  end
+  if self.usd then
+    parts[#parts + 1] = ("the budget of %s lasts %s"):format(show.money(self.usd), show.duration(self.usd / price * 3600))
+  end
+  if self.seconds then
+    parts[#parts + 1] = ("at most %s in %s"):format(show.money(price * self.seconds / 3600), show.duration(self.seconds))
+  end
+  return table.concat(parts, "; ")
+end
+
 --- Raises budget when the run has come to its limit: nothing is rented any more.
 function Limit:check_open()
   if self.reached then error(self.reached, 0) end

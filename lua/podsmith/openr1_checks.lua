@@ -136,6 +136,23 @@ local function has_weights(info)
   return false
 end
 
+--- The newest checkpoint in the repository for the result, pushed since `before` (as M.head gave it): another run's is not
+--- ours to go on from. nil when there is none.
+---@param id string
+---@param before table?
+---@return {repo: string, revision: string, files: string[]}?
+function M.checkpoint(id, before)
+  local info = M.head(id)
+  if not info or (before and before.sha == info.sha) then return nil end
+  local files, is_whole = {}, false
+  for _, file in ipairs(info.siblings or {}) do
+    local name = file.rfilename:match("^" .. openr1.LAST_CHECKPOINT:gsub("%-", "%%-") .. "/(.+)$")
+    if name then files[#files + 1] = name end
+    is_whole = is_whole or name == "trainer_state.json"
+  end
+  return is_whole and { repo = id, revision = info.sha, files = files } or nil
+end
+
 --- The trainer has pushed its result since `before` (as M.head gave it). Raises remote.
 ---@param id string
 ---@param before table?

@@ -51,6 +51,8 @@ function Progress:take(line, now)
   if not numbers then
     local planned = line:match("Total optimization steps = ([%d,]+)")
     if planned then self.total = math.tointeger(tonumber((planned:gsub(",", "")))) end
+    local resumed = line:match("resuming training at .*checkpoint%-(%d+)")
+    if resumed then self.logged = math.tointeger(tonumber(resumed)) end
     local step, total = bar_of(line)
     -- Loading weights and mapping data sets draw bars too, before the first step.
     if step and self.logged > 0 then

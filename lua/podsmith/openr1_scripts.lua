@@ -222,6 +222,54 @@ if ((batch % asked != 0)); then
 fi
 ]==]
 
+local RESUME = [==[
+#!/bin/bash
+# Fetches the newest checkpoint from the Hub, so that the trainer finds it in its folder and goes on from it.
+{ set +x; } 2>/dev/null
+set -euo pipefail
+
+out=@OUT@
+base=${HF_ENDPOINT:-https://huggingface.co}/@REPO@/resolve/@REVISION@/@FOLDER@
+files=(@FILES@)
+part=$out/@FOLDER@.part
+token=$(<@DIR@/hf_token)
+
+# The token goes by a pipe, and curl drops it when the Hub sends it to another host.
+fetch() {
+  printf 'header = "Authorization: Bearer %s"\n' "$token" |
+    curl -K - -fsSL --retry 5 --retry-delay 3 --create-dirs -o "$part/$1" "$base/$1"
+}
+
+rm -rf "$part"
+for file in "${files[@]}"; do
+  echo "fetching $file"
+  fetch "$file"
+done
+step=$(sed -n 's/.*"global_step": *\([0-9][0-9]*\).*/\1/p' "$part/trainer_state.json" | head -n 1)
+if [ -z "$step" ]; then
+  echo "error: the checkpoint on the Hub does not say its step" >&2
+  exit 1
+fi
+rm -rf "$out/checkpoint-$step"
+mv "$part" "$out/checkpoint-$step"
+echo "the checkpoint of step $step is in place"
+]==]
+
+--- The script that fetches a checkpoint.
+---@param checkpoint {repo: string, revision: string, files: string[]} as openr1_checks.checkpoint gives it
+---@param output_dir string
+---@return string
+function M.resume(checkpoint, output_dir)
+  return fill(RESUME, {
+    DIR = openr1.DIR,
+    OUT = quoted(output_dir),
+    REPO = checkpoint.repo,
+    REVISION = checkpoint.revision,
+    FOLDER = openr1.LAST_CHECKPOINT,
+    FILES = ssh.quote(checkpoint.files),
+  })
+end
+
 --- The training script.
 ---@param args table the recipe's parameters
 ---@param mode "grpo"|"sft"

@@ -288,6 +288,14 @@ local function affordable(candidates, run)
   return kept
 end
 
+--- Raises budget when the run's limits allow none of the candidates: for a plan, before anything is asked for.
+---@param gpus table as runpod.create takes it for `gpu`
+---@param run podsmith.Run
+function M.check_plan(gpus, run)
+  run.limit:check_open()
+  affordable(candidates_of { gpu = gpus }, run)
+end
+
 -- One round over all candidates.
 local function round(client, spec, candidates, run)
   local last

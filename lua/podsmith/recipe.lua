@@ -138,6 +138,10 @@ function Context:follow(job, stage, on_line)
     ("the whole log is %s/%s.log"):format(self.run.dir, stage), { status = code })
 end
 
+--- Raises budget when the run's limits allow none of the GPUs: call it when they are chosen.
+---@param gpus table what gpu.pick gave
+function Context:check_budget(gpus) require("podsmith.place").check_plan(gpus, self.run) end
+
 --- Shows the plan and, when only that was asked (--dry-run, --render), answers true: the recipe returns then.
 --- `files` are {name = content} that would go to the pod.
 ---@param rows string[][] {name, value}

@@ -6,7 +6,7 @@
 
 export SIM_STEP_SECONDS=0.3
 # Dear enough that a second counts: USD 360 an hour is 10 cents a second.
-start_sim --boot 0.5 --prices "NVIDIA L40S=360"
+start_sim --boot 0.5 --balance 100000 --price "NVIDIA L40S=360"
 
 grpo() { start "$label" run grpo --json --gpu-type "L40S" --max-steps 400 --save-steps 5 "$@"; }
 refused() {
