@@ -168,7 +168,7 @@ end
 -- Looks once more for pods whose creation was never answered.
 local function settle_lost(run)
   for name in pairs(run.unsettled) do
-    local ok, found = pcall(require("podsmith.runpod").end_lost, name)
+    local ok, found = pcall(require("podsmith.place").end_lost, require("podsmith.runpod").client(), name)
     if not ok then
       core.log("error", ("pod %s may be running and billed, and could not be ended: %s\n  hint: run `podsmith reap`")
         :format(name, errors.from(found).message))

@@ -51,7 +51,7 @@ query "tonumber('$cost') < 2.5 * 1.25" <<<'{}' | grep -q true || fail "the pod h
 expect_no_pods
 pass "spent: $(wc -l <checkpoints.out) checkpoint(s) kept for USD $cost"
 
-label=time
+label="time"
 check "the time is over"
 grpo --max-duration 8s
 expect_exit time 1

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Every call to Runpod that a recipe makes, with every kind of fault: the run succeeds or ends in one clear error, and no
+# pod is left. Prints the matrix. Each cell has a simulator and a journal of its own, and several run side by side.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+cells=$(mktemp)
+trap 'rm -f "$cells"' EXIT
+
+# cell CALL KIND FAULT...: one line of arguments, separated by tabs.
+cell() { (IFS=$'\t'; printf '%s\n' "$*") >>"$cells"; }
+
+# all_kinds NAME ROUTE
+all_kinds() {
+  cell "$1" fail-before "$2:status:500@1"
+  cell "$1" fail-after "$2:status_after:500@1"
+  cell "$1" timeout "$2:delay:35@1"
+  cell "$1" timeout-after "$2:delay_after:35@1"
+  cell "$1" reset-before "$2:drop_before@1"
+  cell "$1" reset-after "$2:drop_after@1"
+  cell "$1" 429 "$2:status:429/2@1"
+  cell "$1" 5xx-three-times "$2:status:503@1" "$2:status:503@2" "$2:status:503@3"
+  cell "$1" malformed "$2:malformed@1"
+  cell "$1" cut-short "$2:truncate@1"
+  cell "$1" slow-drip "$2:drip:3@1"
+}
+all_kinds create 'POST /v2/pods'
+all_kinds list 'GET /v2/pods'
+all_kinds get 'GET /v2/pods/{id}'
+all_kinds action 'POST /v2/pods/{id}/action'
+all_kinds delete 'DELETE /v2/pods/{id}'
+all_kinds gpus 'GET /v2/catalog/gpus'
+all_kinds logs 'GET /v2/pods/{id}/logs'
+
+run_cell() {
+  IFS=$'\t' read -r -a words <<<"$1"
+  bash "$here/parts/fault_case.sh" "${words[@]}" 2>&1
+}
+export here
+export -f run_cell
+# The slow ones first: they only wait.
+# shellcheck disable=SC2016 # expanded by the inner shell
+sort -t$'\t' -k2,2r "$cells" | tr '\n' '\0' | xargs -0 -P "${JOBS:-6}" -I{} bash -c 'run_cell "$0"' {}
