@@ -67,14 +67,15 @@ inline nlohmann::json prices_2026_json() {
     nlohmann::json gpus = nlohmann::json::array();
     for (const PriceRow& row : kPrices2026) {
         const auto price = [](double usd) { return usd > 0 ? nlohmann::json(usd) : nlohmann::json(nullptr); };
-        gpus.push_back({{"id", row.id},
-                        {"name", row.name},
-                        {"manufacturer", std::string_view(row.id).starts_with("AMD") ? "AMD" : "NVIDIA"},
-                        {"memory", row.memory},
-                        {"secure", row.price_secure > 0},
-                        {"community", row.price_community > 0},
-                        {"price", {{"secure", price(row.price_secure)}, {"community", price(row.price_community)}}},
-                        {"maxCount", {{"secure", row.max_secure}, {"community", row.max_community}}}});
+        gpus.push_back(
+            {{"id", row.id},
+             {"name", row.name},
+             {"manufacturer", std::string_view(row.id).starts_with("AMD") ? "AMD" : "NVIDIA"},
+             {"memory", row.memory},
+             {"secure", row.price_secure > 0},
+             {"community", row.price_community > 0},
+             {"price", {{"secure", price(row.price_secure)}, {"community", price(row.price_community)}}},
+             {"maxCount", {{"secure", row.max_secure}, {"community", row.max_community}}}});
     }
     return {{"gpus", gpus}};
 }

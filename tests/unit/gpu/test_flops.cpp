@@ -15,7 +15,8 @@ TEST_CASE("rates are dense BF16, per GPU") {
 }
 
 TEST_CASE("what has no published figure has none here") {
-    for (const char* id : {"", "NVIDIA", "NVIDIA H100 80GB HBM3 MIG 1g.24gb", "Tesla V100-SXM2-32GB", "NVIDIA X999"})
+    for (const char* id :
+         {"", "NVIDIA", "NVIDIA H100 80GB HBM3 MIG 1g.24gb", "Tesla V100-SXM2-32GB", "NVIDIA X999"})
         CHECK_FALSE(bf16_rate(id).has_value());
 }
 

@@ -45,8 +45,10 @@ Need need_of(double memory) {
 
 TEST_CASE("a candidate names the data centers with stock, best first") {
     Catalogue catalogue = market();
-    find(catalogue, "L40S").stock.data_centers = {
-        {"US-TX-3", Stock::low}, {"EU-RO-1", Stock::none}, {"CA-MTL-1", Stock::high}, {"US-KS-2", Stock::low}};
+    find(catalogue, "L40S").stock.data_centers = {{"US-TX-3", Stock::low},
+                                                  {"EU-RO-1", Stock::none},
+                                                  {"CA-MTL-1", Stock::high},
+                                                  {"US-KS-2", Stock::low}};
     const Selection selection = select(catalogue, need_of(40)).value();
     CHECK(centers(selection.candidates[0]) == Names{"CA-MTL-1 HIGH", "US-TX-3 LOW", "US-KS-2 LOW"});
     CHECK(selection.candidates[0].stock == Stock::high);
@@ -64,12 +66,9 @@ TEST_CASE("a region is Runpod's name of it, or what data centers begin with") {
         Names regions;
         Names expected;
     };
-    const Row rows[] = {{{"EUROPE"}, {"EU-RO-1 HIGH"}},
-                        {{"europe"}, {"EU-RO-1 HIGH"}},
-                        {{"EU"}, {"EU-RO-1 HIGH"}},
-                        {{"NORTH_AMERICA"}, {"US-KS-2 LOW"}},
-                        {{"us-ks"}, {"US-KS-2 LOW"}},
-                        {{"US", "EU"}, {"EU-RO-1 HIGH", "US-KS-2 LOW"}}};
+    const Row rows[] = {{{"EUROPE"}, {"EU-RO-1 HIGH"}}, {{"europe"}, {"EU-RO-1 HIGH"}},
+                        {{"EU"}, {"EU-RO-1 HIGH"}},     {{"NORTH_AMERICA"}, {"US-KS-2 LOW"}},
+                        {{"us-ks"}, {"US-KS-2 LOW"}},   {{"US", "EU"}, {"EU-RO-1 HIGH", "US-KS-2 LOW"}}};
     for (const Row& row : rows) {
         CAPTURE(row.regions.front());
         Need need = need_of(40);
@@ -92,7 +91,8 @@ TEST_CASE("a data center and a region narrow each other") {
     CHECK(error.message.find("in EU-RO-1 within NORTH_AMERICA") != std::string::npos);
     need.data_centers = {"EU-RO-1", "US-KS-2"};
     const Selection selection = select(market(), need).value();
-    CHECK(selection.candidates[0].reason == "class L40S, stock LOW"); // its stock there, not its stock at large
+    CHECK(selection.candidates[0].reason ==
+          "class L40S, stock LOW"); // its stock there, not its stock at large
 }
 
 TEST_CASE("a network volume binds to its data center and to the SECURE cloud") {
@@ -152,8 +152,9 @@ TEST_CASE("when everything failed before, waiting may help") {
     need.avoid = {{"NVIDIA L40S", Cloud::any, "", "no instances"}};
     const auto error = select(market(), need).error();
     CHECK(error.kind == Kind::capacity);
-    CHECK(error.message == "choose a GPU for 1 x 40 GB matching \"l40s\" in the SECURE cloud: none is eligible; nearest "
-                           "is L40S (failed before: no instances)");
+    CHECK(error.message ==
+          "choose a GPU for 1 x 40 GB matching \"l40s\" in the SECURE cloud: none is eligible; nearest "
+          "is L40S (failed before: no instances)");
 }
 
 TEST_CASE("without availability places cannot be judged, and nothing is refused for them") {
