@@ -190,31 +190,6 @@ local ps = {
   end,
 }
 
-local gpus = {
-  name = "gpus", summary = "the GPU catalogue with prices and stock, in the order podsmith would try",
-  params = {
-    { "vram", "integer", min = 0, help = "GB of memory each GPU must have" },
-    { "count", "integer", default = 1, min = 1, help = "GPUs in one pod" },
-    { "cloud", "choice", choices = { "SECURE", "COMMUNITY", "ALL" }, default = "SECURE", help = "Runpod's cloud" },
-    { "filter", "string", help = "part of a GPU's name or id" },
-    { "max-price", "number", min = 0, help = "USD per hour for all GPUs of the pod" },
-    { "order", "choice", choices = { "priority", "cheapest", "value", "stock" }, default = "cheapest", help = "order" },
-    SIM, ENV_FILE, JSON, VERBOSE,
-  },
-  run = function(args)
-    local picked = gpu.pick {
-      vram = args.vram, count = args.count, cloud = args.cloud, filter = args.filter, max_price = args.max_price, order = args.order,
-    }
-    if args.json then return print_json(picked) end
-    local rows = {}
-    for i, candidate in ipairs(picked.candidates) do
-      rows[i] = { candidate.id, ("%d GB"):format(candidate.memory), candidate.cloud:lower(),
-        candidate.price and show.money(candidate.price) .. "/h" or "?", candidate.reason }
-    end
-    print(show.table({ "GPU", "MEMORY", "CLOUD", "PRICE", "WHY HERE" }, rows))
-  end,
-}
-
 local runs_command = {
   name = "runs", summary = "past runs on this machine, and their pods",
   params = { { "limit", "integer", default = 20, min = 1, help = "how many" }, JSON, ENV_FILE },
@@ -387,4 +362,5 @@ local spec = {
   run = function(args) return require("podsmith_spec").run(args.path) end,
 }
 
-return { run, repl, ps, gpus, runs_command, reap, exec, logs, start, stop, terminate, recipes_command, spec }
+return { run, repl, ps, require("podsmith.commands.gpus"), require("podsmith.commands.estimate"), runs_command, reap,
+  exec, logs, start, stop, terminate, recipes_command, spec }
