@@ -143,6 +143,8 @@ gpu::Job check_job(lua_State* L, int index) {
     job.gpus = field_count(L, index, "gpus", 1);
     const bool shards = job.gpus > 1 && (job.method == gpu::Method::full || job.method == gpu::Method::grpo);
     job.zero = field_count(L, index, "zero", shards ? 3 : 0);
+    if (job.method == gpu::Method::inference)
+        job.zero = 0; // nothing is trained; the answer repeats the stage
     job.sequence = field_number(L, index, "sequence").value_or(job.sequence);
     job.batch = field_number(L, index, "batch").value_or(job.batch);
     job.has_checkpointing = field_bool(L, index, "checkpointing").value_or(true);

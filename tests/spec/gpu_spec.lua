@@ -110,6 +110,36 @@ describe("gpu.estimate", function()
   end)
 end)
 
+describe("hf.model_facts", function()
+  local INFO = { id = "acme/llama", siblings = { { rfilename = "model.safetensors", size = 5012344064 },
+    { rfilename = "pytorch_model.bin", size = 5012400000 }, { rfilename = "optimizer.pt", size = 9000000000 } },
+    safetensors = { parameters = { BF16 = 2506172032 }, total = 2506172032 } }
+
+  local function facts(read, info)
+    local found
+    printed(function() found = hf.model_facts("acme/llama") end,
+      { { hf, "model_info", function() return info or INFO end }, { hf, "read", read } })
+    return found
+  end
+
+  it("gives bytes, counts and config", function()
+    local found = facts(function(_, path) return path == "config.json" and '{"hidden_size":2048}' or nil end)
+    expect(found.bytes).equals(5012344064)
+    expect(found.parameters).equals { BF16 = 2506172032 }
+    expect(found.config).equals { hidden_size = 2048 }
+    expect(found.config_problem).is_nil()
+  end)
+
+  it("says why there is no config", function()
+    expect(facts(function() return nil end).config_problem).equals("acme/llama has no config.json")
+    expect(facts(function() return "<html>" end).config_problem).equals("config.json of acme/llama is no JSON object")
+    local gated = facts(function() require("podsmith.errors").raise("forbidden", "gated") end, { id = "x", siblings = {} })
+    expect(gated.config_problem).equals("gated")
+    expect(gated.bytes).equals(0)
+    expect(function() facts(function() require("podsmith.errors").raise("network", "no route") end) end):raises("no route", "network")
+  end)
+end)
+
 describe("podsmith gpus", function()
   local function shown(args)
     local asked = {}
