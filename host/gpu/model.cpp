@@ -21,11 +21,11 @@ constexpr double kAspect = 128;
 constexpr double kLargestVocabulary = 262'144;
 
 const json& member(const json& object, const char* name) {
-    static const json kNull;
+    static const json nothing;
     if (!object.is_object())
-        return kNull;
+        return nothing;
     const auto found = object.find(name);
-    return found == object.end() ? kNull : *found;
+    return found == object.end() ? nothing : *found;
 }
 
 // The first of these names that has a positive number, in the config or in its text part (models that see).

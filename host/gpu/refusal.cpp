@@ -33,6 +33,7 @@ std::string join(const std::vector<std::string>& parts, std::string_view between
 
 std::string class_names(const std::vector<GpuClass>& classes) {
     std::vector<std::string> names;
+    names.reserve(classes.size());
     for (const GpuClass& group : classes)
         names.push_back(group.name);
     return join(names, ", ");
@@ -65,8 +66,12 @@ std::optional<Miss> refuse_place(const GpuType& type, Cloud cloud, const StockRe
                                  const Need& need) {
     if (const FailedOffer* failed = failed_everywhere(type, cloud, need))
         return Miss{Stage::avoided, fmt::format("failed before: {}", failed->reason)};
-    if (report.availability == Stock::unknown || report.data_centers.empty())
-        return std::nullopt;
+    if (report.availability == Stock::unknown || report.availability == Stock::none)
+        return std::nullopt; // nothing to judge by, or "no stock" says it better
+    if (report.data_centers.empty() && is_bound(need))
+        return Miss{Stage::data_center,
+                    fmt::format("free in the {} cloud, which does not say where, so it cannot be bound to {}",
+                                name_of(cloud), places_of(need))};
     const Places places = places_for(type, cloud, report, need);
     if (!places.any_allowed && is_bound(need))
         return Miss{Stage::data_center, fmt::format("no {} in {}", type.name, places_of(need))};

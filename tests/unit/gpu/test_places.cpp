@@ -169,3 +169,25 @@ TEST_CASE("without availability places cannot be judged, and nothing is refused 
     CHECK(selection.candidates[0].data_centers.empty());
     CHECK(selection.candidates[0].reason == "class L40S");
 }
+
+TEST_CASE("a cloud that does not say where its GPUs are is not taken for a place") {
+    Catalogue catalogue = market();
+    Catalogue community = market();
+    for (GpuType& type : community)
+        type.stock.data_centers.clear();
+    add_community_stock(catalogue, community);
+    Need need = need_of(40);
+    need.cloud = Cloud::any;
+    CHECK(names(select(catalogue, need).value())[1] == "L40S COMMUNITY");
+    need.regions = {"EUROPE"};
+    CHECK(names(select(catalogue, need).value()) ==
+          Names{"L40S SECURE", "A100 SXM SECURE", "H100 SXM SECURE"});
+    need.cloud = Cloud::community;
+    need.filter = "l40s";
+    CHECK(select(catalogue, need).error().message ==
+          "choose a GPU for 1 x 40 GB matching \"l40s\" in the COMMUNITY cloud in EUROPE: none is eligible; "
+          "nearest is L40S "
+          "(free in the COMMUNITY cloud, which does not say where, so it cannot be bound to EUROPE)");
+    find(catalogue, "L40S").community_stock->availability = Stock::none; // may come back there
+    CHECK(select(catalogue, need).value().candidates[0].reason == "class L40S, no stock now: tried last");
+}
