@@ -59,7 +59,7 @@ struct VramEstimate {
 ///   section 3, double quantisation); embeddings and the output layer stay at 16 bit.
 /// - Activations of a layer: s b (15h + 3h + m f) bytes with m = 4, or 8 for a gated MLP. For f = 4h and m =
 /// 4 that
-///   is the 34 s b h of Korthikanti et al., arXiv 2205.05198, equation 2, whose term 5 a s / h (scores) is
+///   is the 34 s b h of Korthikanti et al., arXiv 2205.05198, equation 1, whose term 5 a s / h (scores) is
 ///   added for eager attention. With checkpointing 2 s b h for each layer and one layer whole (section 5
 ///   there).
 /// - Logits: s b V x 10 bytes: 16 bit, the loss's fp32 copy and its gradient.
