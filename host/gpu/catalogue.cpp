@@ -12,6 +12,7 @@ using nlohmann::json;
 
 constexpr std::array<std::string_view, 5> kStockNames{"UNKNOWN", "NONE", "LOW", "MEDIUM", "HIGH"};
 constexpr double kMostMemory = 1e6;
+constexpr double kMostGpus = 1e6;
 
 const json& member(const json& object, const char* name) {
     static const json kNull;
@@ -35,7 +36,7 @@ std::optional<double> price_of(const json& value) {
 }
 
 std::optional<int> count_of(const json& value) {
-    if (!value.is_number_integer())
+    if (!value.is_number_integer() || value.get<double>() > kMostGpus || value.get<double>() < 0)
         return std::nullopt;
     return value.get<int>();
 }

@@ -1,6 +1,7 @@
 #include "gpu/refusal.hpp"
 
 #include "base/text.hpp"
+#include "gpu/place.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -13,8 +14,14 @@ std::string haystack(const GpuType& type) {
     return lower(type.name + " " + type.id);
 }
 
+// RTX_A4000 and A100_80GB are how some configs name a GPU: each word of it then, wherever it stands.
 bool is_match(const GpuType& type, std::string_view words) {
-    return haystack(type).find(lower(words)) != std::string::npos;
+    const std::string text = haystack(type);
+    if (words.find('_') == std::string_view::npos)
+        return text.find(lower(words)) != std::string::npos;
+    const std::vector<std::string> parts = split(lower(words), '_');
+    return std::all_of(parts.begin(), parts.end(),
+                       [&](const std::string& part) { return text.find(part) != std::string::npos; });
 }
 
 std::string join(const std::vector<std::string>& parts, std::string_view between) {
@@ -26,6 +33,7 @@ std::string join(const std::vector<std::string>& parts, std::string_view between
 
 std::string class_names(const std::vector<GpuClass>& classes) {
     std::vector<std::string> names;
+    names.reserve(classes.size());
     for (const GpuClass& group : classes)
         names.push_back(group.name);
     return join(names, ", ");
@@ -54,14 +62,23 @@ std::optional<Miss> refuse_cuda(const GpuType& type, const StockReport& report, 
                                           : fmt::format("CUDA {} at most, {} needed", best, need.min_cuda)};
 }
 
-std::optional<Miss> refuse_data_center(const GpuType& type, const StockReport& report, const Need& need) {
-    if (need.data_centers.empty() || report.availability == Stock::unknown || report.data_centers.empty())
-        return std::nullopt;
-    for (const DataCenterStock& center : report.data_centers)
-        if (std::find(need.data_centers.begin(), need.data_centers.end(), center.id) !=
-            need.data_centers.end())
-            return std::nullopt;
-    return Miss{Stage::data_center, fmt::format("no {} in {}", type.name, join(need.data_centers, " or "))};
+std::optional<Miss> refuse_place(const GpuType& type, Cloud cloud, const StockReport& report,
+                                 const Need& need) {
+    if (const FailedOffer* failed = failed_everywhere(type, cloud, need))
+        return Miss{Stage::avoided, fmt::format("failed before: {}", failed->reason)};
+    if (report.availability == Stock::unknown || report.availability == Stock::none)
+        return std::nullopt; // nothing to judge by, or "no stock" says it better
+    if (report.data_centers.empty() && is_bound(need))
+        return Miss{Stage::data_center,
+                    fmt::format("free in the {} cloud, which does not say where, so it cannot be bound to {}",
+                                name_of(cloud), places_of(need))};
+    const Places places = places_for(type, cloud, report, need);
+    if (!places.any_allowed && is_bound(need))
+        return Miss{Stage::data_center, fmt::format("no {} in {}", type.name, places_of(need))};
+    if (places.usable.empty() && !places.avoided.empty())
+        return Miss{Stage::avoided, fmt::format("failed before in {}: {}", join(places.avoided, " and "),
+                                                places.avoided_reason)};
+    return std::nullopt;
 }
 
 std::string need_text(const Need& need) {
@@ -70,8 +87,8 @@ std::string need_text(const Need& need) {
         text += fmt::format(" matching \"{}\"", need.filter);
     if (need.cloud != Cloud::any)
         text += fmt::format(" in the {} cloud", name_of(need.cloud));
-    if (!need.data_centers.empty())
-        text += " in " + join(need.data_centers, " or ");
+    if (is_bound(need))
+        text += " in " + places_of(need);
     if (!need.min_cuda.empty())
         text += " with CUDA " + need.min_cuda;
     if (need.max_price_per_hour)
@@ -177,7 +194,7 @@ std::optional<Miss> refuse_cloud(const GpuType& type, Cloud cloud, const Need& n
     const StockReport& report = report_for(type, cloud);
     if (auto miss = refuse_cuda(type, report, need))
         return miss;
-    if (auto miss = refuse_data_center(type, report, need))
+    if (auto miss = refuse_place(type, cloud, report, need))
         return miss;
     const std::optional<double> price = is_secure ? type.price_secure : type.price_community;
     if (need.max_price_per_hour && !price)
@@ -215,6 +232,12 @@ std::pair<int, int> cuda_of(std::string_view text) {
     if (dot < text.size())
         std::from_chars(text.data() + dot + 1, text.data() + text.size(), version.second);
     return version;
+}
+
+bool is_cuda_version(std::string_view text) {
+    const auto [major, minor] = cuda_of(text);
+    return major > 0 && minor >= 0 &&
+           (text == fmt::format("{}", major) || text == fmt::format("{}.{}", major, minor));
 }
 
 } // namespace podsmith::gpu

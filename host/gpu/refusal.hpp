@@ -6,7 +6,7 @@ namespace podsmith::gpu {
 
 /// Why a type was refused, in the order of the checks: the later, the nearer a miss. From `cloud` on, waiting
 /// or other wishes may help; before it nothing but another filter or need does.
-enum class Stage { filter, excluded, kind, group, memory, cloud, count, cuda, data_center, price };
+enum class Stage { filter, excluded, kind, group, memory, cloud, count, cuda, data_center, avoided, price };
 
 struct Miss {
     Stage stage;
@@ -35,5 +35,7 @@ tl::unexpected<Error> nothing_left(const Catalogue& catalogue, const Need& need,
 
 /// Compares versions number by number: "12.10" is above "12.9". {0, 0} for what is none.
 std::pair<int, int> cuda_of(std::string_view text);
+/// "12" or "12.8", and nothing else.
+bool is_cuda_version(std::string_view text);
 
 } // namespace podsmith::gpu

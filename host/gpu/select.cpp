@@ -1,6 +1,8 @@
 #include "gpu/select.hpp"
 
 #include "base/text.hpp"
+#include "gpu/flops.hpp"
+#include "gpu/place.hpp"
 #include "gpu/refusal.hpp"
 
 #include <algorithm>
@@ -13,50 +15,68 @@ namespace podsmith::gpu {
 namespace {
 
 constexpr std::array<std::string_view, 3> kCloudNames{"SECURE", "COMMUNITY", "ANY"};
-constexpr std::array<std::string_view, 4> kOrderNames{"priority", "cheapest", "value", "stock"};
+constexpr std::array<std::string_view, 5> kOrderNames{"priority", "cheapest", "value", "flops", "stock"};
 constexpr std::string_view kSeparator = "; ";
 
 struct Offer {
     Candidate candidate;
     std::size_t group = 0;
-    Stock stock = Stock::unknown;
 };
 
-Stock stock_for(const StockReport& report, const Need& need) {
-    if (need.data_centers.empty() || report.availability == Stock::unknown)
+// The report's own word holds as long as nothing narrows the places.
+Stock stock_for(const StockReport& report, const Places& places, const Need& need) {
+    if (report.availability == Stock::unknown || (!is_bound(need) && places.avoided.empty()))
         return report.availability;
-    Stock best = Stock::none;
-    for (const DataCenterStock& center : report.data_centers)
-        if (std::find(need.data_centers.begin(), need.data_centers.end(), center.id) !=
-            need.data_centers.end())
-            best = std::max(best, center.availability);
-    return best;
+    return places.usable.empty() ? Stock::none : places.usable.front().availability;
+}
+
+std::string order_reason(const Offer& offer, const Need& need) {
+    const Candidate& candidate = offer.candidate;
+    const double price = candidate.price_per_hour.value_or(0) / need.count;
+    switch (need.order) {
+    case Order::priority:
+        return offer.group < need.classes.size() ? "class " + need.classes[offer.group].name : "named by you";
+    case Order::value:
+        if (candidate.price_per_hour && candidate.gpu.memory_gb > 0)
+            return fmt::format("value: {:.4f} USD/h for a GB", price / candidate.gpu.memory_gb);
+        break;
+    case Order::flops:
+        if (!candidate.bf16_tflops)
+            return "flops: no BF16 figure is published for it, so last";
+        if (candidate.price_per_hour)
+            return fmt::format("flops: {:.4f} USD/h for a TFLOPS", price / *candidate.bf16_tflops);
+        break;
+    case Order::cheapest:
+    case Order::stock:
+        break;
+    }
+    const bool needs_price = need.order != Order::stock && !candidate.price_per_hour;
+    return std::string(name_of(need.order)) + (needs_price ? ": no price is known, so last" : "");
 }
 
 std::string reason_for(const Offer& offer, const Need& need) {
-    std::string reason;
-    if (need.order != Order::priority)
-        reason = std::string(name_of(need.order));
-    else if (offer.group < need.classes.size())
-        reason = "class " + need.classes[offer.group].name;
-    else
-        reason = "named by you";
-    if (offer.stock == Stock::none)
+    std::string reason = order_reason(offer, need);
+    if (offer.candidate.stock == Stock::none)
         return reason + ", no stock now: tried last";
-    if (offer.stock != Stock::unknown)
-        reason += fmt::format(", stock {}", name_of(offer.stock));
+    if (offer.candidate.stock != Stock::unknown)
+        reason += fmt::format(", stock {}", name_of(offer.candidate.stock));
     return reason;
 }
 
 Offer offer_of(const GpuType& type, Cloud cloud, const Need& need) {
+    const StockReport& report = report_for(type, cloud);
+    Places places = places_for(type, cloud, report, need);
     Offer offer;
     offer.candidate.gpu = type;
     offer.candidate.cloud = cloud;
     const std::optional<double> price = cloud == Cloud::community ? type.price_community : type.price_secure;
     if (price)
         offer.candidate.price_per_hour = *price * need.count;
+    if (const std::optional<ComputeRate> rate = bf16_rate(type.id))
+        offer.candidate.bf16_tflops = rate->tflops;
     offer.group = group_of(type, need.classes);
-    offer.stock = stock_for(report_for(type, cloud), need);
+    offer.candidate.stock = stock_for(report, places, need);
+    offer.candidate.data_centers = std::move(places.usable);
     offer.candidate.reason = reason_for(offer, need);
     return offer;
 }
@@ -67,7 +87,7 @@ double price_key(const Offer& offer) {
 
 // Stock as an order: unknown is between low and none.
 int stock_key(const Offer& offer) {
-    switch (offer.stock) {
+    switch (offer.candidate.stock) {
     case Stock::high:
         return 0;
     case Stock::medium:
@@ -79,26 +99,63 @@ int stock_key(const Offer& offer) {
     }
 }
 
-bool is_before(const Offer& a, const Offer& b, Order order) {
-    const bool a_none = a.stock == Stock::none;
-    const bool b_none = b.stock == Stock::none;
-    if (a_none != b_none)
-        return b_none;
+// What an order sorts by, the smaller the better.
+double order_key(const Offer& offer, Order order) {
+    const double nothing = std::numeric_limits<double>::infinity();
+    const GpuType& gpu = offer.candidate.gpu;
     switch (order) {
     case Order::priority:
-        if (a.group != b.group)
-            return a.group < b.group;
-        return a.candidate.gpu.memory_gb > b.candidate.gpu.memory_gb;
+        return static_cast<double>(offer.group);
     case Order::cheapest:
-        return price_key(a) < price_key(b);
+        return price_key(offer);
     case Order::value:
-        return price_key(a) / a.candidate.gpu.memory_gb < price_key(b) / b.candidate.gpu.memory_gb;
+        return gpu.memory_gb > 0 ? price_key(offer) / gpu.memory_gb : nothing;
+    case Order::flops:
+        return offer.candidate.bf16_tflops ? price_key(offer) / *offer.candidate.bf16_tflops : nothing;
     case Order::stock:
-        if (stock_key(a) != stock_key(b))
-            return stock_key(a) < stock_key(b);
-        return price_key(a) < price_key(b);
+        return stock_key(offer);
     }
-    return false;
+    return nothing;
+}
+
+bool is_before(const Offer& a, const Offer& b, Order order) {
+    const bool a_none = a.candidate.stock == Stock::none;
+    const bool b_none = b.candidate.stock == Stock::none;
+    if (a_none != b_none)
+        return b_none;
+    if (order_key(a, order) != order_key(b, order))
+        return order_key(a, order) < order_key(b, order);
+    const GpuType& left = a.candidate.gpu;
+    const GpuType& right = b.candidate.gpu;
+    if (order == Order::priority) // the catalogue's own order where memory is the same
+        return left.memory_gb > right.memory_gb;
+    if (order == Order::stock && price_key(a) != price_key(b))
+        return price_key(a) < price_key(b);
+    if (left.memory_gb != right.memory_gb)
+        return left.memory_gb > right.memory_gb;
+    return left.name < right.name;
+}
+
+Result<void> check_places(const Need& need) {
+    for (const std::string& region : need.regions)
+        if (!is_region(region))
+            return fail(
+                Kind::invalid, fmt::format("choose a GPU: \"{}\" is not a region", region),
+                "write one like EUROPE or NORTH_AMERICA, or what data centers begin with, like EU or US-KS");
+    if (need.volume_data_center.empty())
+        return {};
+    if (need.cloud == Cloud::community)
+        return fail(Kind::invalid, "choose a GPU: a network volume cannot be mounted in the COMMUNITY cloud",
+                    "take the SECURE cloud, or a volume disk of the pod");
+    const auto& asked = need.data_centers;
+    if (!asked.empty() && std::find(asked.begin(), asked.end(), need.volume_data_center) == asked.end())
+        return fail(
+            Kind::invalid,
+            fmt::format(
+                "choose a GPU: the network volume is in {}, which is not among the data centers asked for",
+                need.volume_data_center),
+            "leave the data centers out: a pod with this volume can only be where it is");
+    return {};
 }
 
 Result<void> check(const Need& need) {
@@ -113,13 +170,15 @@ Result<void> check(const Need& need) {
         return fail(Kind::invalid,
                     fmt::format("choose a GPU: a cap of {} USD/h allows nothing", *need.max_price_per_hour),
                     "give a price above 0, or none");
-    if (!need.min_cuda.empty() && cuda_of(need.min_cuda).first < 1)
+    if (!need.min_cuda.empty() && !is_cuda_version(need.min_cuda))
         return fail(Kind::invalid, fmt::format("choose a GPU: \"{}\" is not a CUDA version", need.min_cuda),
                     "write it like 12.8");
-    return {};
+    return check_places(need);
 }
 
 std::vector<Cloud> clouds_of(const Need& need) {
+    if (!need.volume_data_center.empty())
+        return {Cloud::secure};
     if (need.cloud == Cloud::any)
         return {Cloud::secure, Cloud::community};
     return {need.cloud};
@@ -132,7 +191,7 @@ std::vector<Offer> offers_of(const GpuType& type, const Need& need, std::optiona
         miss = refuse_by_seed_rule(type, need);
         if (!miss) {
             offers.push_back(offer_of(type, need.cloud, need));
-            offers.back().stock = Stock::unknown; // the original rule does not look at it
+            offers.back().candidate.stock = Stock::unknown; // the original rule does not look at it
             offers.back().candidate.reason = "class " + need.classes[offers.back().group].name;
         }
         return offers;
@@ -178,7 +237,7 @@ Result<Order> order_from(std::string_view name) {
         if (kOrderNames[i] == name)
             return static_cast<Order>(i);
     return fail(Kind::invalid, fmt::format("\"{}\" is not an order of GPUs", name),
-                "write priority, cheapest, value or stock");
+                "write priority, cheapest, value, flops or stock");
 }
 
 std::vector<GpuClass> default_classes() {

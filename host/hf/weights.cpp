@@ -1,7 +1,6 @@
 #include "hf/weights.hpp"
 
 #include <algorithm>
-#include <array>
 #include <set>
 #include <string>
 #include <vector>
@@ -11,6 +10,10 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::int64_t kStrayShare = 20;
+constexpr std::int64_t kLargestFile = std::int64_t{1}
+                                      << 50; // more is no size, and sums stay far from overflow
+
 struct File {
     std::string path;
     std::int64_t size = 0;
@@ -18,7 +21,7 @@ struct File {
 
 std::int64_t size_of(const json& sibling) {
     if (const auto size = sibling.find("size"); size != sibling.end() && size->is_number_integer())
-        return size->get<std::int64_t>();
+        return size->get<double>() > 0 && size->get<double>() <= kLargestFile ? size->get<std::int64_t>() : 0;
     if (const auto lfs = sibling.find("lfs"); lfs != sibling.end() && lfs->is_object())
         return size_of(*lfs);
     return 0;
@@ -98,22 +101,15 @@ std::int64_t weights_bytes(const json& info) {
     static const std::vector<std::vector<std::string>> formats{
         {".safetensors"}, {".bin"}, {".pt", ".pth"}, {".gguf"}, {".ckpt"}};
     const std::vector<File> files = files_of(info);
+    std::int64_t largest = 0;
     for (const auto& endings : formats)
-        if (const std::int64_t bytes = bytes_of(files, endings); bytes > 0)
+        largest = std::max(largest, bytes_of(files, endings));
+    if (largest == 0)
+        return sum_of(files);
+    for (const auto& endings : formats)
+        if (const std::int64_t bytes = bytes_of(files, endings); bytes > 0 && bytes >= largest / kStrayShare)
             return bytes;
-    return sum_of(files);
-}
-
-std::int64_t all_weights_bytes(const json& info) {
-    static const std::array<const char*, 6> endings{".safetensors", ".bin", ".pt", ".pth", ".gguf", ".ckpt"};
-    const std::vector<File> files = files_of(info);
-    std::vector<File> weights;
-    std::copy_if(files.begin(), files.end(), std::back_inserter(weights), [](const File& file) {
-        return std::any_of(endings.begin(), endings.end(),
-                           [&](const char* ending) { return file.path.ends_with(ending); });
-    });
-    const std::int64_t bytes = sum_of(weights);
-    return bytes > 0 ? bytes : sum_of(files);
+    return largest;
 }
 
 } // namespace podsmith::hf

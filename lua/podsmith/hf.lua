@@ -106,4 +106,28 @@ function M.page(id, kind) return M.client():page(kind or "model", id) end
 ---@return integer
 function M.weight_bytes(info) return core.weights_bytes(info) end
 
+local function config_of(id, revision)
+  local text, err = errors.try(M.read, id, "config.json", { revision = revision })
+  if err then
+    if err.kind == "auth" or err.kind == "forbidden" then return nil, err.message end
+    error(err, 0)
+  end
+  if not text then return nil, id .. " has no config.json" end
+  local config = errors.try(json.decode, text)
+  if type(config) ~= "table" then return nil, ("config.json of %s is no JSON object"):format(id) end
+  return config
+end
+
+--- What decides a model's memory, for gpu.estimate: the bytes of its weights, the parameter counts by type where the Hub
+--- knows them, its config.json where that can be read (`config_problem` says why not). Raises not_found, auth.
+---@param id string
+---@param revision? string
+---@return {id: string, bytes: integer, parameters?: table<string, integer>, config?: table, config_problem?: string}
+function M.model_facts(id, revision)
+  local info = M.model_info(id, revision)
+  local counts = type(info.safetensors) == "table" and info.safetensors.parameters or nil
+  local config, problem = config_of(id, revision)
+  return { id = id, bytes = M.weight_bytes(info), parameters = counts, config = config, config_problem = problem }
+end
+
 return M

@@ -1,6 +1,10 @@
 #include "unit/gpu/catalogue_fixture.hpp"
 
+#include "gpu/select.hpp"
+
 #include <doctest/doctest.h>
+#include <iterator>
+#include <random>
 
 using namespace podsmith;
 using namespace podsmith::gpu;
@@ -57,4 +61,45 @@ TEST_CASE("an answer of another shape is a protocol error") {
         CHECK(parsed.error().kind == Kind::protocol);
         CHECK_FALSE(parsed.error().hint.empty());
     }
+}
+
+TEST_CASE("fields with nonsense in them are an error or are left out, and what is left can be chosen from") {
+    std::mt19937 random(11);
+    const nlohmann::json values[] = {nullptr,
+                                     -1,
+                                     0,
+                                     1e300,
+                                     18446744073709551615U,
+                                     "x",
+                                     "",
+                                     true,
+                                     nlohmann::json::array({1, "x", nullptr}),
+                                     nlohmann::json::object(),
+                                     {{"secure", -1}},
+                                     {{"secure", "8"}},
+                                     nlohmann::json::array({{{"id", 7}, {"availability", "SOON"}}})};
+    const char* fields[] = {"id",    "name",     "memory",       "manufacturer", "secure",      "community",
+                            "price", "maxCount", "availability", "dataCenters",  "cudaVersions"};
+    int read = 0;
+    for (int round = 0; round < 3000; ++round) {
+        nlohmann::json json = market_json();
+        for (auto& item : json["gpus"])
+            if (random() % 4 == 0)
+                item[fields[random() % std::size(fields)]] = values[random() % std::size(values)];
+        const auto catalogue = parse_catalogue(json);
+        if (!catalogue) {
+            CHECK(catalogue.error().kind == Kind::protocol);
+            continue;
+        }
+        ++read;
+        Need need;
+        need.order = static_cast<Order>(random() % 5);
+        need.regions = {"EU"};
+        need.min_cuda = "12.8";
+        const auto selection = select(*catalogue, need);
+        if (selection)
+            for (const Candidate& candidate : selection->candidates)
+                CHECK((!candidate.price_per_hour || *candidate.price_per_hour > 0));
+    }
+    CHECK(read > 100);
 }

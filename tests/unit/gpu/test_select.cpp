@@ -172,7 +172,7 @@ TEST_CASE("the other orders take every NVIDIA type that fits") {
                                                          "H200 SXM SECURE", "L40 SECURE"});
     need.order = Order::value;
     CHECK(names(select(market(), need).value()).front() == "A40 SECURE");
-    CHECK(select(market(), need).value().candidates[0].reason == "value, stock HIGH");
+    CHECK(select(market(), need).value().candidates[0].reason == "value: 0.0083 USD/h for a GB, stock HIGH");
 }
 
 TEST_CASE("MIG slices and other makers' GPUs are taken only by name") {
