@@ -1,12 +1,9 @@
 #include "runpod/graphql.hpp"
 
-#include "base/secret.hpp"
 #include "base/text.hpp"
 #include "net/retry.hpp"
 #include "runpod/create_fields.hpp"
-
-#include <algorithm>
-#include <fmt/format.h>
+#include "runpod/graphql_answer.hpp"
 
 namespace podsmith::runpod {
 
@@ -24,87 +21,6 @@ constexpr const char* kResume = "mutation($input: PodBidResumeInput!) { podBidRe
                                 "{ id name desiredStatus imageName costPerHr gpuCount } }";
 /// Seconds for reading a pod that is known to exist: whoever waits for its id must not wait long.
 constexpr double kReadDeadline = 20;
-constexpr const char* kOnDemand = "spot pods may have left Runpod's API: rent on demand";
-
-json member(const json& object, const char* key) {
-    const auto found = object.is_object() ? object.find(key) : object.end();
-    return object.is_object() && found != object.end() ? *found : json(nullptr);
-}
-
-std::string text_in(const json& object, const char* key) {
-    const json value = member(object, key);
-    return value.is_string() ? value.get<std::string>() : std::string();
-}
-
-double number_in(const json& object, const char* key) {
-    const json value = member(object, key);
-    return value.is_number() ? value.get<double>() : 0;
-}
-
-json data_of(const net::HttpResponse& response, const char* operation) {
-    const json body = json::parse(response.body, nullptr, false);
-    return member(member(body, "data"), operation);
-}
-
-/// What the errors of an answer say, "" when it has none; `code` is that of the first.
-std::string message_of(const json& body, std::string& code) {
-    std::string all;
-    const json errors = member(body, "errors");
-    if (!errors.is_array())
-        return all;
-    for (const json& error : errors) {
-        const std::string text = text_in(error, "message");
-        all += (all.empty() ? "" : "; ") + (text.empty() ? "an error without a message" : text);
-        if (code.empty())
-            code = text_in(member(error, "extensions"), "code");
-    }
-    return all;
-}
-
-bool says_any(const std::string& text, std::initializer_list<std::string_view> words) {
-    return std::any_of(words.begin(), words.end(),
-                       [&](std::string_view word) { return text.find(word) != std::string::npos; });
-}
-
-struct Meaning {
-    Kind kind = Kind::invalid;
-    bool retryable = false;
-    std::string hint = {};
-};
-
-Meaning meaning_of(const std::string& code, const std::string& message) {
-    const std::string text = lower(message);
-    if (code == "SUPPLY_CONSTRAINT" || is_capacity(text))
-        return {Kind::capacity, true, "no such GPU is free as spot now; try another GPU, or rent on demand"};
-    if (code == "INSUFFICIENT_BALANCE" || is_balance(text))
-        return {Kind::payment, false, "add credit at https://console.runpod.io/user/billing"};
-    if (code == "POD_NOT_FOUND" || says_any(text, {"pod not found"}))
-        return {Kind::not_found, false, "it may have been deleted; look at `podsmith ps`"};
-    if (says_any(text, {"cannot query field", "unknown type", "is not defined"})) // the schema has it no more
-        return {Kind::unsupported, false, kOnDemand};
-    if (code == "UNAUTHENTICATED" || says_any(text, {"not authenticated", "unauthorized"}))
-        return {Kind::auth, false,
-                "check RUNPOD_API_KEY; keys are made at https://console.runpod.io/user/settings"};
-    if (code == "FORBIDDEN")
-        return {Kind::forbidden, false,
-                "the key lacks this right; check its permissions in the Runpod console"};
-    if (says_any(text, {"cannot resume a spot pod", "as an on demand pod"}))
-        return {Kind::conflict, false, "a spot pod is resumed with a bid"};
-    if (text.find("bid") != std::string::npos)
-        return {Kind::invalid, false, "runpod.spot_prices() tells the least bid"};
-    if (is_transient(text) || code == "INTERNAL_SERVER_ERROR")
-        return {Kind::remote, true, "Runpod had a fault; try again"};
-    return {Kind::invalid, false, "the request breaks a rule of Runpod's; the answer says which"};
-}
-
-/// Whether a mutation with this answer may have taken effect all the same.
-bool may_have_worked(const net::HttpResponse& response) {
-    std::string code;
-    const json body = json::parse(response.body, nullptr, false);
-    if (const std::string message = message_of(body, code); !message.empty())
-        return meaning_of(code, message).kind == Kind::remote;
-    return is_ambiguous(response);
-}
 
 /// The pod of an answer, with what v2 would call its fields; null when the answer has none. Such an answer
 /// is a success even with errors beside it: the pod is there and bills.
@@ -129,33 +45,6 @@ json given_pod(const net::HttpResponse& response, const char* operation, const j
 }
 
 } // namespace
-
-Error graphql_error(const net::HttpResponse& response, const std::string& what) {
-    std::string code;
-    const json body = json::parse(response.body, nullptr, false);
-    const std::string message = message_of(body, code);
-    Error error;
-    error.status = response.status;
-    if (response.status == 410 || (response.status == 404 && message.empty())) {
-        error.kind = Kind::unsupported;
-        error.message =
-            fmt::format("{}: Runpod answered {}: there is no GraphQL API (any more)", what, response.status);
-        error.hint = kOnDemand;
-        return error;
-    }
-    const bool tells_by_status =
-        response.status == 401 || response.status == 403 || response.status == 429 || response.status >= 500;
-    if (message.empty() && response.status == 200)
-        return malformed(what, "neither data nor errors");
-    if (message.empty() || tells_by_status)
-        return error_from(response, what);
-    const Meaning meaning = meaning_of(code, message);
-    error.kind = meaning.kind;
-    error.retryable = meaning.retryable;
-    error.hint = meaning.hint;
-    error.message = redact(fmt::format("{}: Runpod answered: {}", what, message));
-    return error;
-}
 
 Graphql::Graphql(Client& client, std::string url) : client_(client), url_(std::move(url)) {
     if (url_.empty())
@@ -186,13 +75,15 @@ Async<json> Graphql::account() {
         co_return fail(answer.error().in(what));
     const json myself = data_of(*answer, "myself");
     if (!myself.is_object()) {
-        std::string code;
         const json body = json::parse(answer->body, nullptr, false);
         // Public queries answer without a key; then nobody is "myself".
-        if (answer->status == 200 && body.is_object() && message_of(body, code).empty())
+        if (answer->status == 200 && body.is_object() && message_of(*answer).empty())
             co_return fail(Kind::auth, what + ": Runpod does not know whose key this is",
                            "check RUNPOD_API_KEY; keys are made at https://console.runpod.io/user/settings");
-        co_return fail(graphql_error(*answer, what));
+        Error error = graphql_error(*answer, what);
+        if (error.kind == Kind::unsupported)
+            error.hint = "the balance is shown at https://console.runpod.io/user/billing";
+        co_return fail(std::move(error));
     }
     json account = json::object();
     account["id"] = member(myself, "id");

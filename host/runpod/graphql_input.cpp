@@ -88,6 +88,9 @@ Result<json> spot_input(json spec, double bid) {
     if (!(bid > 0))
         return fail(Kind::invalid, what + ": the bid must be over 0 USD per GPU and hour",
                     "runpod.spot_prices() tells the least bid");
+    for (const char* list : {"cmd", "ports"})
+        if (spec.contains(list) && !are_texts(spec.at(list)))
+            return fail(Kind::invalid, fmt::format("{}: {} is not a list of texts", what, list));
     json input = json::object();
     input["bidPerGpu"] = bid;
     for (const auto& [place, name] : kSame)
@@ -98,9 +101,9 @@ Result<json> spot_input(json spec, double bid) {
     input["gpuCount"] = count.is_null() ? json(1) : count;
     if (const json env = take(spec, "/env"); env.is_object())
         input["env"] = env_list(env);
-    if (const json ports = take(spec, "/ports"); are_texts(ports))
+    if (const json ports = take(spec, "/ports"); !ports.is_null())
         input["ports"] = port_text(ports);
-    if (const json cmd = take(spec, "/cmd"); are_texts(cmd) && !cmd.empty()) {
+    if (const json cmd = take(spec, "/cmd"); !cmd.empty()) {
         if (input.contains("dockerArgs"))
             return fail(Kind::invalid, what + ": a spot pod takes args or cmd, not both");
         input["dockerArgs"] = args_text(cmd);
