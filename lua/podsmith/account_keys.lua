@@ -21,7 +21,8 @@ end
 
 local function check(line)
   if type(line) ~= "string" or line:find("[\r\n]") or not identity(line) then
-    errors.raise("invalid", "this is no public SSH key: " .. tostring(line):sub(1, 30),
+    -- Not shown: who mixes up the two halves of a key must not find the private one in a log.
+    errors.raise("invalid", "this is no public SSH key",
       "give the one line of a .pub file, such as 'ssh-ed25519 AAAA... you@laptop'")
   end
   return line
