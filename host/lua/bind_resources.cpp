@@ -95,8 +95,8 @@ int rate(lua_State* L) {
     Json windows = Json::array();
     for (const runpod::RateWindow& window : check_object<ClientBox>(L, 1)->client.rate())
         windows.push_back(Json{{"name", window.name},
-                               {"quota", window.quota},
-                               {"remaining", window.remaining},
+                               {"quota", static_cast<std::int64_t>(window.quota)},
+                               {"remaining", static_cast<std::int64_t>(window.remaining)},
                                {"reset_seconds", window.reset_seconds},
                                {"at", window.at}});
     push_json(L, windows);

@@ -126,6 +126,7 @@ public:
 
 private:
     net::HttpRequest request(std::string method, const std::string& path) const;
+    Async<nlohmann::json> item(const Resource& resource, Call asked);
     Async<nlohmann::json> settle_create(const Resource& resource, std::string name,
                                         std::vector<std::string> before, Result<net::HttpResponse> answer);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <optional>
 
 namespace podsmith::runpod {
@@ -21,7 +22,7 @@ struct Item {
             double value = 0;
             const char* end = parameter.data() + parameter.size();
             const auto [stop, error] = std::from_chars(parameter.data() + start.size(), end, value);
-            if (error == std::errc() && stop == end)
+            if (error == std::errc() && stop == end && std::isfinite(value))
                 return value;
         }
         return std::nullopt;

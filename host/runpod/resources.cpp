@@ -122,16 +122,26 @@ Async<json> Client::list(const Resource& resource, Query query, std::string with
     co_return fail(malformed(what, "its pages do not end"));
 }
 
+Async<json> Client::item(const Resource& resource, Call asked) {
+    const std::string what = asked.what;
+    Result<json> found = co_await call(std::move(asked));
+    if (!found && found.error().kind == Kind::not_found && resource.id != pods_resource().id) {
+        Error error = found.error();
+        error.hint = fmt::format("it may have been deleted; see runpod.{}.list()", resource.id);
+        co_return fail(std::move(error));
+    }
+    if (found)
+        if (Result<void> checked = resource.check(*found, what); !checked)
+            co_return fail(checked.error());
+    co_return found;
+}
+
 Async<json> Client::get(const Resource& resource, std::string id) {
     if (Result<void> checked = check_id(resource, "get", id); !checked)
         co_return fail(checked.error());
     Call asked = call_to(resource, "GET", "get", id);
-    const std::string what = asked.what;
-    Result<json> item = co_await call(std::move(asked));
-    if (item)
-        if (Result<void> checked = resource.check(*item, what); !checked)
-            co_return fail(checked.error());
-    co_return item;
+    Result<json> found = co_await item(resource, std::move(asked));
+    co_return found;
 }
 
 Async<json> Client::update(const Resource& resource, std::string id, json changes) {
@@ -141,12 +151,8 @@ Async<json> Client::update(const Resource& resource, std::string id, json change
     if (!changes.is_object() || changes.empty())
         co_return fail(Kind::invalid, asked.what + ": nothing to change was given");
     asked.body = std::move(changes);
-    const std::string what = asked.what;
-    Result<json> item = co_await call(std::move(asked));
-    if (item)
-        if (Result<void> checked = resource.check(*item, what); !checked)
-            co_return fail(checked.error());
-    co_return item;
+    Result<json> changed = co_await item(resource, std::move(asked));
+    co_return changed;
 }
 
 Async<void> Client::remove(const Resource& resource, std::string id) {

@@ -166,6 +166,9 @@ local function handles(kind, list)
 end
 
 local function find(kind, id)
+  if type(id) ~= "string" then
+    errors.raise("invalid", ("runpod.%s.get takes an id, not a %s"):format(kind, type(id)))
+  end
   if not KINDS[kind].has_no_get then return get_client():get(kind, id) end
   for _, data in ipairs(get_client():list(kind)) do
     if data.id == id then return data end

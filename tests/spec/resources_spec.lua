@@ -99,6 +99,7 @@ describe("runpod's resources", function()
       volume:delete()
       expect(calls[#calls]).equals { "remove", "volumes", "v2" }
       expect(function() volume:update { data_center = "X" } end):raises("network volume:update has no option", "invalid")
+      expect(function() runpod.volumes.get() end):raises("^runpod.volumes.get takes an id, not a nil$", "invalid")
       expect(function() runpod.volumes.list { size = 1 } end):raises("has no option 'size'", "invalid")
     end)
   end)

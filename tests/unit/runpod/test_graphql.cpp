@@ -230,6 +230,12 @@ TEST_CASE_FIXTURE(GraphqlFixture, "a spot pod that exists is handed over whateve
         CHECK(*pod == json::parse(R"({"id":"p1","name":"n","status":"PROVISIONING","image":"x","cost":0.3,
                                       "gpu":{"id":"NVIDIA L4","count":1}})"));
     }
+    Reply late = reply(200, pod_body("p1", "n", "RUNNING"));
+    late.delay = 600;
+    answer = [&](const Request& request) { return request.path == "/graphql" ? reply(200, kRented) : late; };
+    const double before = loop.now();
+    CHECK(run(loop, graphql.create_spot_pod(kSpec, 0.25))->at("status") == "PROVISIONING");
+    CHECK(loop.now() - before == 20);
     // Errors beside the pod do not make it go away.
     answer = [](const Request& request) {
         return request.path == "/graphql"

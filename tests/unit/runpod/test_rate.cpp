@@ -36,7 +36,8 @@ TEST_CASE("the rate headers tell each window's quota, what is left and when it s
 TEST_CASE("rate headers that are missing or odd are no windows") {
     net::HttpResponse response;
     CHECK(runpod::rate_windows(response, 0).empty());
-    for (const char* odd : {"", ",", ";r=1", "\"minute\"", "\"minute\";r=x;t=1", "\"minute\";r=;t="}) {
+    for (const char* odd :
+         {"", ",", ";r=1", "\"minute\"", "\"minute\";r=x;t=1", "\"minute\";r=;t=", "\"minute\";r=inf"}) {
         CAPTURE(odd);
         response.headers = {{"ratelimit", odd}};
         CHECK(runpod::rate_windows(response, 0).empty());

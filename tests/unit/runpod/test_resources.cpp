@@ -110,6 +110,16 @@ TEST_CASE_FIXTURE(RunpodFixture, "get, update and delete encode the id and refus
     CHECK(server.requests().size() == 3);
 }
 
+TEST_CASE_FIXTURE(RunpodFixture, "what is not there is said with where to look") {
+    answer = [](const Request&) {
+        return reply(404, R"({"title":"T","status":404,"detail":"resource not found"})");
+    };
+    CHECK(run(loop, client.get(kind_of("templates"), "t")).error().text() ==
+          "get template t: Runpod answered 404: resource not found\n"
+          "  hint: it may have been deleted; see runpod.templates.list()");
+    CHECK(run(loop, client.get_pod("p")).error().hint == "it may have been deleted; look at `podsmith ps`");
+}
+
 TEST_CASE_FIXTURE(RunpodFixture, "a PATCH of a pod gives the pod") {
     answer = [](const Request&) { return reply(200, pod_body("p", "new", "RUNNING")); };
     const auto pod = run(loop, client.patch_pod("p", {{"name", "new"}}));
