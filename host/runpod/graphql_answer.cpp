@@ -60,12 +60,12 @@ Meaning meaning_of(const Refusal& refusal) {
     if (code == "UNAUTHENTICATED" || says_any(text, {"not authenticated", "unauthorized"}))
         return {Kind::auth, false,
                 "check RUNPOD_API_KEY; keys are made at https://console.runpod.io/user/settings"};
-    if (code == "FORBIDDEN")
+    if (code == "FORBIDDEN" || says_any(text, {"forbidden", "access denied"}))
         return {Kind::forbidden, false,
                 "the key lacks this right; check its permissions in the Runpod console"};
     if (says_any(text, {"cannot resume a spot pod", "as an on demand pod"}))
         return {Kind::conflict, false, "a spot pod is resumed with a bid"};
-    if (text.find("bid") != std::string::npos)
+    if (text.starts_with("bid") || says_any(text, {" bid"}))
         return {Kind::invalid, false, "runpod.spot_prices() tells the least bid"};
     if (is_transient(text) || code == "INTERNAL_SERVER_ERROR")
         return {Kind::remote, true, "Runpod had a fault; try again"};

@@ -101,7 +101,9 @@ Async<json> Client::list(const Resource& resource, Query query, std::string with
             Error error = error_from(*answer, what);
             if (answer->status == 404 && within.empty()) { // a collection has no id that could be wrong
                 error.kind = Kind::unsupported;
-                error.hint = "this service has no such thing; use Runpod's console";
+                error.hint =
+                    "check RUNPOD_API_URL; if it is right, the API does not offer this (any more): use "
+                    "Runpod's console";
             }
             co_return fail(std::move(error));
         }

@@ -4,105 +4,11 @@
 
 local core = require("podsmith.core")
 local errors = require("podsmith.errors")
+local wire = require("podsmith.wire")
 
 local M = {}
 
 local get_client
-
--- ---- names: ours, and the service's -------------------------------------------------------------------------------
-
--- In bodies and answers. A dot leads into an object. Names that are the same on both sides need no entry.
-local FIELDS = {
-  volume = "mounts.persistent",
-  network_volume = "mounts.network",
-  template = "templateId",
-  start_ssh = "startSsh",
-  start_jupyter = "startJupyter",
-  data_center = "dataCenter",
-  data_centers = "dataCenterIds",
-  cuda_versions = "allowedCudaVersions",
-  gpu = "compute.gpuTypeId",
-  gpu_count = "compute.gpuCountPerPod",
-  pod_count = "compute.podCount",
-}
-
--- In queries.
-local PARAMETERS = {
-  start = "startTime",
-  finish = "endTime",
-  bucket = "bucketSize",
-  last = "lastN",
-  pod = "podId",
-  volume = "networkVolumeId",
-  cluster = "clusterId",
-  serverless = "serverlessId",
-  vcpu_count = "vcpuCount",
-  volume_types = "networkVolumeTypes",
-  global_network = "globalNetwork",
-}
-
-local IS_LIST = { ports = true, cmd = true, entrypoint = true, data_centers = true, cuda_versions = true }
-local IS_SECRET = { password = true, value = true }
-
-local function camel(name)
-  return (name:gsub("_(%l)", string.upper))
-end
-
--- A value as the service takes it: counts are whole numbers, an empty list is a list, and what is secret becomes one, so
--- that no error shows it.
-local function wire_value(name, value)
-  if math.type(value) == "float" then return math.tointeger(value) or value end
-  if IS_LIST[name] and type(value) == "table" and value ~= json.null then return json.array { table.unpack(value) } end
-  if IS_SECRET[name] and type(value) == "string" then return secret.new(value, name) end
-  return value
-end
-
-local DEFAULT_PATH = "/workspace"
-
--- Options as a body. Only what is given is in it.
-local function body_of(options)
-  local body = {}
-  local function set(path, value)
-    local object = body
-    for step in path:gmatch("([^.]+)%.") do
-      object[step] = object[step] or {}
-      object = object[step]
-    end
-    object[path:match("[^.]+$")] = value
-  end
-  for name, value in pairs(options) do
-    if name == "network_volume" then
-      local path = options.volume and options.volume.path or DEFAULT_PATH
-      set(FIELDS[name], json.array { { volumeId = value, path = path } })
-    elseif name ~= "volume" then
-      set(FIELDS[name] or name, wire_value(name, value))
-    elseif not options.network_volume then
-      local size = wire_value("size", errors.check_options(value, { "size", "path" }, "volume").size)
-      set(FIELDS[name], { size = size, path = value.path or DEFAULT_PATH })
-    end
-  end
-  return body
-end
-
-local function query_of(options)
-  local query = {}
-  for name, value in pairs(options) do
-    if type(value) == "table" and value.id then value = value.id end -- a handle
-    query[PARAMETERS[name] or name] = wire_value(name, value)
-  end
-  return query
-end
-
--- A field of an answer by our name.
-local function field_of(data, name)
-  if type(name) ~= "string" then return nil end
-  local value = data
-  for step in (FIELDS[name] or name):gmatch("[^.]+") do
-    value = type(value) == "table" and value[step] or nil
-  end
-  if value == nil then value = data[camel(name)] end
-  return value
-end
 
 -- ---- kinds of things ----------------------------------------------------------------------------------------------
 
@@ -145,14 +51,14 @@ local HANDLE = { __name = "resource" }
 function HANDLE:__index(name)
   local method = Resource[name]
   if method and (name ~= "pods" or self.kind == "clusters") then return method end
-  return field_of(self.data, name)
+  return wire.field(self.data, name)
 end
 
 function HANDLE:__tostring()
   local kind = KINDS[self.kind]
   local words = { ("%s %s %q"):format(kind.noun, self.id, self.data.name or "") }
   for _, name in ipairs(kind.shows) do
-    local value = field_of(self.data, name)
+    local value = wire.field(self.data, name)
     if value ~= nil then words[#words + 1] = tostring(value) end
   end
   return table.concat(words, " ")
@@ -186,7 +92,7 @@ function Resource:update(changes)
     errors.raise("invalid", ("a %s cannot be changed"):format(kind.noun), "delete it and create another")
   end
   changes = errors.check_options(changes, kind.update, kind.noun .. ":update")
-  self.data = get_client():update(self.kind, self.id, body_of(changes))
+  self.data = get_client():update(self.kind, self.id, wire.body(changes))
   return self
 end
 
@@ -235,7 +141,7 @@ local function collection(kind)
           errors.raise("invalid", ("%s.create needs %s"):format(title, name), "it needs " .. table.concat(rules.needs, ", "))
         end
       end
-      return handle(kind, get_client():create(kind, body_of(options)))
+      return handle(kind, get_client():create(kind, wire.body(options)))
     end,
   }
 end
@@ -319,14 +225,14 @@ function M.billing(options)
     check_choice("runpod.billing: the resource", resource, { "pods", "volumes", "clusters", "serverless", "endpoints" })
   end
   asked.start, asked.finish = time_text(asked.start), time_text(asked.finish)
-  return get_client():billing(resource and BILLS[resource] or "", query_of(asked))
+  return get_client():billing(resource and BILLS[resource] or "", wire.query(asked))
 end
 
 --- CPU types with stock and prices, as the service gives them.
 ---@param query? {vcpu_count?: integer} stock for that many vCPUs, a power of two
 ---@return table[]
 function M.cpus(query)
-  query = query_of(errors.check_options(query, { "vcpu_count" }, "runpod.cpus"))
+  query = wire.query(errors.check_options(query, { "vcpu_count" }, "runpod.cpus"))
   query.include, query.product = "AVAILABILITY", "POD"
   return get_client():list("cpus", query)
 end
@@ -346,7 +252,7 @@ function M.data_centers(query)
   if query.gpus then include[#include + 1] = "GPU_AVAILABILITY" end
   if query.cpus then include[#include + 1] = "CPU_AVAILABILITY" end
   asked.include = #include > 0 and include or nil
-  return get_client():list("data_centers", query_of(asked))
+  return get_client():list("data_centers", wire.query(asked))
 end
 
 --- Templates that others have published, at most 100.
@@ -354,7 +260,7 @@ end
 ---@return podsmith.Resource[]
 function M.catalog_templates(query)
   query = errors.check_options(query, { "source" }, "runpod.catalog_templates")
-  return handles("templates", get_client():list("catalog_templates", query_of(query)))
+  return handles("templates", get_client():list("catalog_templates", wire.query(query)))
 end
 
 --- What Runpod's rate limit headers said last, window by window: a list of {name = "minute", quota, remaining,

@@ -34,6 +34,7 @@ describe("runpod's resources", function()
       expect(template.start_ssh).is_true()
       expect(template.startSsh).is_true()
       expect(template.nothing).is_nil()
+      expect(template.volume).is_nil()
       expect(tostring(template)).equals('template t1 "mine" x')
     end)
   end)
@@ -101,6 +102,19 @@ describe("runpod's resources", function()
       expect(function() volume:update { data_center = "X" } end):raises("network volume:update has no option", "invalid")
       expect(function() runpod.volumes.get() end):raises("^runpod.volumes.get takes an id, not a nil$", "invalid")
       expect(function() runpod.volumes.list { size = 1 } end):raises("has no option 'size'", "invalid")
+    end)
+  end)
+
+  it("take a handle where an id is wanted", function()
+    with_client({ get = { id = "x1", name = "n", serverless = false }, create = { id = "t" } }, function(runpod, calls)
+      local registry = runpod.registries.get("x1")
+      expect(registry.serverless).is_false()
+      runpod.templates.create { name = "n", image = "i", registry = registry }
+      expect(calls[2][3].registry).equals("x1")
+      runpod.clusters.create { name = "c", type = "RAY", gpu = "G", gpu_count = 1, pod_count = 2,
+        network_volume = runpod.volumes.get("x1"), template = runpod.templates.get("x1") }
+      expect(calls[5][3].templateId).equals("x1")
+      expect(calls[5][3].mounts.network[1].volumeId).equals("x1")
     end)
   end)
 

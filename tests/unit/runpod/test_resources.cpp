@@ -70,8 +70,9 @@ TEST_CASE_FIXTURE(RunpodFixture, "a collection that the service does not know is
     const auto all = run(loop, client.list(kind_of("secrets")));
     REQUIRE_FALSE(all);
     CHECK(all.error().kind == Kind::unsupported);
-    CHECK(all.error().text() == "list stored secrets: Runpod answered 404: resource not found\n  hint: this "
-                                "service has no such thing; use Runpod's console");
+    CHECK(all.error().text() == "list stored secrets: Runpod answered 404: resource not found\n  hint: check "
+                                "RUNPOD_API_URL; if it is "
+                                "right, the API does not offer this (any more): use Runpod's console");
     CHECK(run(loop, client.cluster_pods("c")).error().kind == Kind::not_found);
 }
 
