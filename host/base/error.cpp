@@ -6,7 +6,7 @@
 namespace podsmith {
 namespace {
 
-constexpr std::array<std::pair<Kind, std::string_view>, 19> kNames{{
+constexpr std::array<std::pair<Kind, std::string_view>, 20> kNames{{
     {Kind::auth, "auth"},           {Kind::forbidden, "forbidden"},
     {Kind::not_found, "not_found"}, {Kind::conflict, "conflict"},
     {Kind::capacity, "capacity"},   {Kind::payment, "payment"},
@@ -15,8 +15,8 @@ constexpr std::array<std::pair<Kind, std::string_view>, 19> kNames{{
     {Kind::network, "network"},     {Kind::protocol, "protocol"},
     {Kind::remote, "remote"},       {Kind::host_key, "host_key"},
     {Kind::invalid, "invalid"},     {Kind::io, "io"},
-    {Kind::lost, "lost"},           {Kind::script, "script"},
-    {Kind::internal, "internal"},
+    {Kind::lost, "lost"},           {Kind::unsupported, "unsupported"},
+    {Kind::script, "script"},       {Kind::internal, "internal"},
 }};
 
 } // namespace

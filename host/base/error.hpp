@@ -25,6 +25,7 @@ enum class Kind {
     invalid,      ///< the caller's values are wrong
     io,           ///< local files, disk full
     lost,         ///< a pod or job that was there has vanished
+    unsupported,  ///< the service does not offer it (any more)
     script,       ///< a Lua error in a script: a bug of its author
     internal,     ///< our own slip
 };

@@ -1,38 +1,17 @@
 // Natives of lua/podsmith/runpod.lua: the typed client, and what can be read off a pod without asking.
-#include "lua/bind.hpp"
+#include "lua/runpod_box.hpp"
 #include "lua/runtime.hpp"
-#include "runpod/client.hpp"
 #include "runpod/host_keys.hpp"
 #include "runpod/ssh_address.hpp"
 
 namespace podsmith::lua {
 namespace {
 
-struct ClientBox {
-    static constexpr const char* kClass = "podsmith.runpod_client";
-    ClientBox(net::Http& http, std::string url, Secret key) : client(http, std::move(url), std::move(key)) {}
-    runpod::Client client;
-};
-
 struct LogBox {
     static constexpr const char* kClass = "podsmith.runpod_log";
+    std::shared_ptr<ClientBox> client; ///< the stream uses what it uses
     std::unique_ptr<net::EventStream> stream;
 };
-
-nlohmann::json plain(Json&& value) {
-    nlohmann::json copy = nlohmann::json::parse(value.dump(-1, ' ', false, Json::error_handler_t::replace));
-    wipe(value);
-    return copy;
-}
-
-int push_answer(lua_State* L, nlohmann::json& answer) {
-    push_json(L, answer);
-    return 1;
-}
-
-int await_json(lua_State* L, net::Async<nlohmann::json> work) {
-    return await<nlohmann::json>(L, std::move(work), push_answer);
-}
 
 // core.runpod_client(base url, key) -> client
 int runpod_client(lua_State* L) {
@@ -46,43 +25,43 @@ int runpod_client(lua_State* L) {
 // client:create_pod(body) -> pod. Secrets in the body are revealed to the service only. Waits.
 int create_pod(lua_State* L) {
     auto box = check_object<ClientBox>(L, 1);
-    nlohmann::json body = plain(check_json(L, 2, Secrets::reveal));
-    return await_json(L, box->client.create_pod(std::move(body)));
+    return await_json(L, box, box->client.create_pod(check_body(L, 2)));
 }
 
 // client:list_pods() -> pods. Waits.
 int list_pods(lua_State* L) {
-    return await_json(L, check_object<ClientBox>(L, 1)->client.list_pods());
+    auto box = check_object<ClientBox>(L, 1);
+    return await_json(L, box, box->client.list_pods());
 }
 
 // client:find_by_name(name) -> pod | nil. Waits.
 int find_by_name(lua_State* L) {
     auto box = check_object<ClientBox>(L, 1);
-    return await<nlohmann::json>(L, box->client.find_by_name(check_string(L, 2)),
-                                 [](lua_State* state, nlohmann::json& pod) {
-                                     if (pod.is_null())
-                                         return 0;
-                                     push_json(state, pod);
-                                     return 1;
-                                 });
+    return await_json(L, box, box->client.find_by_name(check_string(L, 2)));
 }
 
 // client:get_pod(id) -> pod. Waits.
 int get_pod(lua_State* L) {
     auto box = check_object<ClientBox>(L, 1);
-    return await_json(L, box->client.get_pod(check_string(L, 2)));
+    return await_json(L, box, box->client.get_pod(check_string(L, 2)));
+}
+
+// client:patch_pod(id, changes) -> pod. Waits.
+int patch_pod(lua_State* L) {
+    auto box = check_object<ClientBox>(L, 1);
+    return await_json(L, box, box->client.patch_pod(check_string(L, 2), check_body(L, 3)));
 }
 
 // client:action(id, verb) -> pod. Waits.
 int action(lua_State* L) {
     auto box = check_object<ClientBox>(L, 1);
-    return await_json(L, box->client.action(check_string(L, 2), check_string(L, 3)));
+    return await_json(L, box, box->client.action(check_string(L, 2), check_string(L, 3)));
 }
 
 // client:delete_pod(id). Waits for a definite answer.
 int delete_pod(lua_State* L) {
     auto box = check_object<ClientBox>(L, 1);
-    return await(L, box->client.delete_pod(check_string(L, 2)));
+    return await<void>(L, box->client.delete_pod(check_string(L, 2)), [box](lua_State*) { return 0; });
 }
 
 std::vector<std::string> field_list(lua_State* L, const char* name) {
@@ -101,7 +80,7 @@ int gpus(lua_State* L) {
     query.cloud = field_string(L, 2, "cloud").value_or("SECURE");
     query.min_cuda_version = field_string(L, 2, "min_cuda").value_or("");
     query.country_codes = field_list(L, "country_codes");
-    return await_json(L, box->client.gpus(std::move(query)));
+    return await_json(L, box, box->client.gpus(std::move(query)));
 }
 
 // client:logs(id, {source=, tail=, since=}) -> stream
@@ -112,6 +91,7 @@ int logs(lua_State* L) {
     query.tail = static_cast<int>(field_number(L, 3, "tail").value_or(query.tail));
     query.since = field_string(L, 3, "since").value_or("");
     auto log = std::make_shared<LogBox>();
+    log->client = box;
     log->stream = box->client.logs(check_string(L, 2), std::move(query));
     push_object(L, std::move(log));
     return 1;
@@ -171,6 +151,7 @@ void register_runpod(lua_State* L) {
                                 {"list_pods", guarded<list_pods>},
                                 {"find_by_name", guarded<find_by_name>},
                                 {"get_pod", guarded<get_pod>},
+                                {"patch_pod", guarded<patch_pod>},
                                 {"action", guarded<action>},
                                 {"delete_pod", guarded<delete_pod>},
                                 {"gpus", guarded<gpus>},

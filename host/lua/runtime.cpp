@@ -193,6 +193,8 @@ Runtime::Runtime(net::Loop& loop, net::Http& http) : loop_(loop), http_(http), s
     register_http(L);
     register_ssh(L);
     register_runpod(L);
+    register_resources(L);
+    register_graphql(L);
     register_hf(L);
     register_journal(L);
     register_gpu(L);

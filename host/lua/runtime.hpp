@@ -50,6 +50,8 @@ void register_data(lua_State* L);
 void register_http(lua_State* L);
 void register_ssh(lua_State* L);
 void register_runpod(lua_State* L);
+void register_resources(lua_State* L); ///< after register_runpod
+void register_graphql(lua_State* L);
 void register_hf(lua_State* L);
 void register_journal(lua_State* L);
 void register_gpu(lua_State* L);

@@ -1,4 +1,4 @@
-// Start, stop, restart, terminate and delete: calls that may be repeated once the pod has been read again.
+// Start, stop, restart and terminate: calls that may be repeated once the pod has been read again.
 #include "base/text.hpp"
 #include "net/retry.hpp"
 #include "runpod/client.hpp"
@@ -15,8 +15,6 @@ using nlohmann::json;
 namespace {
 
 constexpr int kActionAttempts = 3;
-constexpr int kDeleteAttempts = 60;
-constexpr double kDeleteDeadline = 120;
 const std::array<std::string, 4> kVerbs{"start", "stop", "restart", "terminate"};
 
 /// Whether the pod is where the verb would bring it. A restart leaves no trace to go by.
@@ -83,7 +81,7 @@ Async<json> Client::action(std::string id, std::string verb) {
         net::HttpRequest asked = request("POST", fmt::format("/pods/{}/action", url_encode(id)));
         asked.headers.emplace_back("Content-Type", "application/json");
         asked.body = fmt::format(R"({{"action":"{}"}})", verb);
-        Result<net::HttpResponse> answer = co_await http_.send(std::move(asked));
+        Result<net::HttpResponse> answer = co_await send(std::move(asked));
         Settled settled = settle(answer, id, verb, what);
         if (settled.is_settled)
             co_return settled.result;
@@ -99,23 +97,6 @@ Async<json> Client::action(std::string id, std::string verb) {
             co_return fail(settled.error);
         co_await http_.loop().sleep(net::backoff(number + 1, 1));
     }
-}
-
-Async<void> Client::delete_pod(std::string id) {
-    const std::string what = "delete pod " + id;
-    if (id.empty())
-        co_return fail(Kind::invalid, "delete pod: the id is empty");
-    net::HttpRequest asked = request("DELETE", "/pods/" + url_encode(id));
-    asked.timeout = 30; // several tries must fit the deadline
-    asked.retry.attempts = kDeleteAttempts;
-    asked.retry.deadline = kDeleteDeadline;
-    Result<net::HttpResponse> answer = co_await http_.send(std::move(asked));
-    if (!answer)
-        co_return fail(answer.error().in(what));
-    const bool is_success = answer->status >= 200 && answer->status < 300;
-    if (!is_success && answer->status != 404)
-        co_return fail(error_from(*answer, what));
-    co_return Result<void>();
 }
 
 } // namespace podsmith::runpod

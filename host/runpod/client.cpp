@@ -1,11 +1,10 @@
 #include "runpod/client.hpp"
 
+#include "base/log.hpp"
 #include "base/text.hpp"
-#include "runpod/shapes.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <utility>
 
 namespace podsmith::runpod {
 
@@ -13,8 +12,11 @@ using nlohmann::json;
 
 namespace {
 
-constexpr int kMostPages = 1000;
 constexpr int kLongestTail = 5000;
+constexpr double kPostDeadline = 120; ///< seconds, waits for rate limits included
+constexpr int kDeleteAttempts = 60;
+constexpr double kDeleteDeadline = 120;
+constexpr double kDeleteTimeout = 30; ///< several tries must fit the deadline
 
 std::string without_end(std::string text, std::string_view end) {
     if (text.ends_with(end))
@@ -25,14 +27,18 @@ std::string without_end(std::string text, std::string_view end) {
 std::string joined(const std::vector<std::string>& values) {
     std::string all;
     for (const std::string& value : values)
-        all += fmt::format("{}{}", all.empty() ? "" : ",", value);
-    return url_encode(all);
+        all += (all.empty() ? "" : ",") + value;
+    return all;
 }
 
-std::string created_at(const json& pod) {
-    const auto found = pod.find("createdAt");
-    // Without a time a pod counts as the youngest: RFC 3339 in UTC sorts as text, and starts with a digit.
-    return found != pod.end() && found->is_string() ? found->get<std::string>() : "~";
+std::string target_of(const Call& call) {
+    std::string target = call.path;
+    char separator = '?';
+    for (const auto& [name, value] : call.query) {
+        target += fmt::format("{}{}={}", separator, name, url_encode(value));
+        separator = '&';
+    }
+    return target;
 }
 
 } // namespace
@@ -45,6 +51,11 @@ Client::Client(net::Http& http, std::string base_url, Secret key)
 net::HttpRequest Client::request(std::string method, const std::string& path) const {
     net::HttpRequest made;
     made.retry.idempotent = method != "POST";
+    if (method == "DELETE") {
+        made.timeout = kDeleteTimeout;
+        made.retry.attempts = kDeleteAttempts;
+        made.retry.deadline = kDeleteDeadline;
+    }
     made.method = std::move(method);
     made.url = base_url_ + "/v2" + path;
     made.headers.emplace_back("Accept", "application/json");
@@ -53,86 +64,78 @@ net::HttpRequest Client::request(std::string method, const std::string& path) co
     return made;
 }
 
-Async<json> Client::list_pods() {
-    const std::string what = "list pods";
-    json all = json::array();
-    std::string cursor;
-    for (int pages = 0; pages < kMostPages; ++pages) {
-        net::HttpRequest page_request =
-            request("GET", cursor.empty() ? "/pods" : "/pods?cursor=" + url_encode(cursor));
-        Result<net::HttpResponse> answer = co_await http_.send(std::move(page_request));
-        if (!answer)
-            co_return fail(answer.error().in(what));
-        if (answer->status != 200)
-            co_return fail(error_from(*answer, what));
-        Result<Page> page = page_from(answer->body, "pods", what);
-        if (!page)
-            co_return fail(page.error());
-        for (json& pod : page->items) {
-            if (Result<void> checked = check_pod(pod, what); !checked)
-                co_return fail(checked.error());
-            all.push_back(std::move(pod));
-        }
-        if (page->next_cursor.empty())
-            co_return all;
-        if (page->next_cursor == cursor)
-            break;
-        cursor = page->next_cursor;
+Async<net::HttpResponse> Client::send(net::HttpRequest request) {
+    Result<net::HttpResponse> answer = co_await http_.send(std::move(request));
+    if (answer)
+        if (std::vector<RateWindow> windows = rate_windows(*answer, http_.loop().now()); !windows.empty())
+            rate_ = std::move(windows);
+    co_return answer;
+}
+
+Async<net::HttpResponse> Client::post(net::HttpRequest request, std::string what) {
+    request.retry.attempts = 1;
+    const double started = http_.loop().now();
+    for (;;) {
+        net::HttpRequest once = request;
+        Result<net::HttpResponse> answer = co_await send(std::move(once));
+        if (!answer || answer->status != 429)
+            co_return answer;
+        const double wait = std::max(1.0, net::rate_limit_wait(*answer));
+        if (http_.loop().now() - started + wait > kPostDeadline)
+            co_return answer;
+        log::debug("runpod: {}: rate limited, {:.0f} s", what, wait);
+        co_await http_.loop().sleep(wait);
     }
-    co_return fail(malformed(what, "its pages do not end"));
 }
 
-json pick_by_name(const json& pods, const std::string& name) {
-    std::vector<json> found;
-    for (const json& pod : pods)
-        if (pod.value("name", json()) == name && pod.at("status") != "TERMINATED")
-            found.push_back(pod);
-    if (found.empty())
-        return json(nullptr);
-    std::stable_sort(found.begin(), found.end(),
-                     [](const json& a, const json& b) { return created_at(a) < created_at(b); });
-    json oldest = found.front();
-    if (found.size() > 1) {
-        json others = json::array();
-        for (std::size_t i = 1; i < found.size(); ++i)
-            others.push_back(found[i].at("id"));
-        oldest["_duplicates"] = std::move(others);
+Async<net::HttpResponse> Client::answer_to(Call call) {
+    net::HttpRequest asked = request(call.method, target_of(call));
+    if (!call.body.is_null()) {
+        asked.headers.emplace_back("Content-Type", "application/json");
+        asked.body = call.body.dump(-1, ' ', false, json::error_handler_t::replace);
     }
-    return oldest;
+    if (call.method == "POST") {
+        Result<net::HttpResponse> posted = co_await post(std::move(asked), call.what);
+        co_return posted;
+    }
+    Result<net::HttpResponse> answer = co_await send(std::move(asked));
+    co_return answer;
 }
 
-Async<json> Client::find_by_name(std::string name) {
-    Result<json> pods = co_await list_pods();
-    if (!pods)
-        co_return fail(pods.error().in(fmt::format("look for a pod named {}", name)));
-    co_return pick_by_name(*pods, name);
-}
-
-Async<json> Client::get_pod(std::string id) {
-    const std::string what = "get pod " + id;
-    if (id.empty()) // the path would be the list's
-        co_return fail(Kind::invalid, "get pod: the id is empty");
-    net::HttpRequest asked = request("GET", "/pods/" + url_encode(id));
-    Result<net::HttpResponse> answer = co_await http_.send(std::move(asked));
+Async<json> Client::call(Call call) {
+    const std::string what = call.what;
+    const bool is_delete = call.method == "DELETE";
+    Result<net::HttpResponse> answer = co_await answer_to(std::move(call));
     if (!answer)
         co_return fail(answer.error().in(what));
-    if (answer->status != 200)
+    if (is_delete && answer->status == 404)
+        co_return json(nullptr);
+    if (answer->status < 200 || answer->status >= 300)
         co_return fail(error_from(*answer, what));
-    co_return pod_from(answer->body, what);
+    if (is_delete || answer->status == 204)
+        co_return json(nullptr);
+    json body = json::parse(answer->body, nullptr, false);
+    if (body.is_discarded())
+        co_return fail(malformed(what, "the body is not JSON"));
+    co_return body;
 }
 
 Async<json> Client::gpus(GpuQuery query) {
-    const std::string what = "list GPU types";
-    std::string path = fmt::format("/catalog/gpus?include=AVAILABILITY&product=POD&count={}&cloud={}",
-                                   query.count, url_encode(query.cloud));
+    Call call;
+    call.path = "/catalog/gpus";
+    call.what = "list GPU types";
+    call.query = {{"include", "AVAILABILITY"},
+                  {"product", "POD"},
+                  {"count", std::to_string(query.count)},
+                  {"cloud", query.cloud}};
     if (!query.min_cuda_version.empty())
-        path += "&minCudaVersion=" + url_encode(query.min_cuda_version);
+        call.query.emplace_back("minCudaVersion", query.min_cuda_version);
     if (!query.cuda_versions.empty())
-        path += "&cudaVersions=" + joined(query.cuda_versions);
+        call.query.emplace_back("cudaVersions", joined(query.cuda_versions));
     if (!query.country_codes.empty())
-        path += "&countryCodes=" + joined(query.country_codes);
-    net::HttpRequest asked = request("GET", path);
-    Result<net::HttpResponse> answer = co_await http_.send(std::move(asked));
+        call.query.emplace_back("countryCodes", joined(query.country_codes));
+    const std::string what = call.what;
+    Result<net::HttpResponse> answer = co_await answer_to(std::move(call));
     if (!answer)
         co_return fail(answer.error().in(what));
     if (answer->status != 200)
@@ -152,13 +155,14 @@ Async<json> Client::gpus(GpuQuery query) {
 }
 
 std::unique_ptr<net::EventStream> Client::logs(std::string id, LogQuery query) {
-    std::string path =
-        fmt::format("/pods/{}/logs?tail={}", url_encode(id), std::clamp(query.tail, 0, kLongestTail));
+    Call call;
+    call.path = fmt::format("/pods/{}/logs", url_encode(id));
+    call.query.emplace_back("tail", std::to_string(std::clamp(query.tail, 0, kLongestTail)));
     if (!query.source.empty())
-        path += "&source=" + url_encode(query.source);
+        call.query.emplace_back("source", query.source);
     if (!query.since.empty())
-        path += "&since=" + url_encode(query.since);
-    net::HttpRequest asked = request("GET", path);
+        call.query.emplace_back("since", query.since);
+    net::HttpRequest asked = request("GET", target_of(call));
     asked.headers.clear(); // the stream sets its own Accept
     return std::make_unique<net::EventStream>(http_, std::move(asked));
 }

@@ -180,6 +180,10 @@ Error error_from(const net::HttpResponse& response, const std::string& what) {
     return error;
 }
 
+std::vector<std::string> violations(const net::HttpResponse& response) {
+    return problem_of(response).errors;
+}
+
 Error malformed(const std::string& what, const std::string& why) {
     Error error;
     error.kind = Kind::protocol;

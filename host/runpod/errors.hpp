@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// What Runpod's answers mean. Pure: tables over status and text, no I/O.
 namespace podsmith::runpod {
@@ -25,6 +26,9 @@ bool is_ambiguous(const net::HttpResponse& response);
 /// capacity, payment, forbidden (the key lacks a right; another candidate may do), protocol (not an answer of
 /// the API, e.g. a proxy's block page), auth, invalid, not_found, conflict, rate_limited, remote, internal.
 Error error_from(const net::HttpResponse& response, const std::string& what);
+
+/// What a 422 lists, one text for each broken rule, missing properties first.
+std::vector<std::string> violations(const net::HttpResponse& response);
 
 /// The error for a body that breaks the API's promise.
 Error malformed(const std::string& what, const std::string& why);

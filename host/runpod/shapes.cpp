@@ -26,6 +26,14 @@ Result<void> check_pod(const json& pod, const std::string& what) {
     return {};
 }
 
+Result<void> check_item(const json& item, const std::string& what) {
+    if (!item.is_object())
+        return fail(malformed(what, "an item is not an object"));
+    if (!has_string(item, "id"))
+        return fail(malformed(what, "an item without \"id\""));
+    return {};
+}
+
 Result<json> pod_from(const std::string& body, const std::string& what) {
     json pod = json::parse(body, nullptr, false);
     if (pod.is_discarded())

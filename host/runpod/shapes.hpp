@@ -10,6 +10,8 @@ namespace podsmith::runpod {
 
 /// A pod: an object with a non-empty string `id` and a string `status`. Kind protocol otherwise.
 Result<nlohmann::json> pod_from(const std::string& body, const std::string& what);
+/// Any other thing: an object with a non-empty string `id`.
+Result<void> check_item(const nlohmann::json& item, const std::string& what);
 Result<void> check_pod(const nlohmann::json& pod, const std::string& what);
 
 /// One page of a list that is wrapped in `key`.

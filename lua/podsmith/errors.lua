@@ -5,7 +5,7 @@ local core = require("podsmith.core")
 local M = {}
 
 ---@alias podsmith.ErrorKind "auth"|"forbidden"|"not_found"|"conflict"|"capacity"|"payment"|"budget"|"rate_limited"
----| "timeout"|"cancelled"|"network"|"protocol"|"remote"|"host_key"|"invalid"|"io"|"lost"|"script"|"internal"
+---| "timeout"|"cancelled"|"network"|"protocol"|"remote"|"host_key"|"invalid"|"io"|"lost"|"unsupported"|"script"|"internal"
 
 ---@class podsmith.Error
 ---@field kind podsmith.ErrorKind

@@ -4,8 +4,11 @@ local core = require("podsmith.core")
 
 local M = {}
 
-local MODULES = { "task", "runpod", "pod", "job", "ssh", "hf", "gpu", "config", "fs", "http", "yaml", "errors", "recipe",
-  "log", "params", "show", "run" }
+local MODULES = { "task", "runpod", "resources", "account_keys", "graphql", "pod", "job", "ssh", "hf", "gpu", "config",
+  "fs", "http", "yaml", "errors", "recipe", "log", "params", "show", "run" }
+
+-- Where scripts find what a file defines, when that is not the file's name.
+local SHOWN_AS = { resources = "runpod", account_keys = "runpod.keys", graphql = "runpod" }
 
 -- Documented functions of a module: {name, signature, text}.
 local function entries(module)
@@ -19,7 +22,7 @@ local function entries(module)
       local name, arguments = line:match("^function ([%w_.:]+)(%b())")
       if not name then name = line:match("^(M%.[%w_]+) = ") end
       if name and #comment > 0 then
-        name = name:gsub("^M%.", module .. ".")
+        name = name:gsub("^M%.", (SHOWN_AS[module] or module) .. ".")
         found[#found + 1] = { name = name, signature = name .. (arguments or ""), text = comment }
       end
       comment = {}
@@ -57,7 +60,7 @@ function M.help(topic)
   for _, module in ipairs(MODULES) do
     for _, entry in ipairs(entries(module)) do
       local name = entry.name:gsub(":", "."):lower()
-      if module == topic or name == topic:lower() or name:match("%.([%w_]+)$") == topic:lower() then
+      if module == topic or SHOWN_AS[module] == topic or name == topic:lower() or name:match("%.([%w_]+)$") == topic:lower() then
         print_entry(entry)
         shown = shown + 1
       end

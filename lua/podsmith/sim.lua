@@ -34,6 +34,7 @@ function M.start()
   until core.fs_stat(file)
   core.load_env(file)
   core.fs_remove(file)
+  core.set_env("RUNPOD_GRAPHQL_URL", "") -- a simulation never talks to the real service
   core.set_env("PODSMITH_STATE", core.state_dir() .. "/sim") -- simulated pods do not mix with real ones
   local drain = core.spawn("simulator output", function()
     while child:read() do end -- a full pipe would stop it
