@@ -138,6 +138,12 @@ int host_key_fingerprints(lua_State* L) {
     return 1;
 }
 
+// core.is_host_race(message) -> boolean: a host was lost to somebody else; the same candidate deserves another try
+int is_host_race(lua_State* L) {
+    lua_pushboolean(L, runpod::is_host_race(check_string(L, 1)));
+    return 1;
+}
+
 // core.makes_keys_per_pod(image) -> boolean
 int makes_keys_per_pod(lua_State* L) {
     lua_pushboolean(L, runpod::makes_keys_per_pod(check_string(L, 1)));
@@ -165,6 +171,7 @@ void register_runpod(lua_State* L) {
                                   {"ssh_address", guarded<ssh_address>},
                                   {"host_key_fingerprints", guarded<host_key_fingerprints>},
                                   {"makes_keys_per_pod", guarded<makes_keys_per_pod>},
+                                  {"is_host_race", guarded<is_host_race>},
                                   {nullptr, nullptr}};
     add_natives(L, functions);
 }

@@ -52,13 +52,15 @@ end
 
 --- Reads the catalogue and selects: `gpu.pick { vram = 40, count = 1 }`. Waits.
 ---@param need table as for gpu.select
----@return {candidates: table[], refused: table[]} give it to runpod.create
+---@return {candidates: table[], refused: table[], need: podsmith.GpuNeed} give it to runpod.create
 function M.pick(need)
   need = errors.check_options(need, NEED, "gpu.pick")
   local gpus = require("podsmith.runpod").gpus
   local both = need.cloud == "ALL" and not need.volume_data_center
   local catalogue = gpus { count = need.count, cloud = need.cloud == "COMMUNITY" and "COMMUNITY" or "SECURE" }
-  return M.select(catalogue, need, both and gpus { count = need.count, cloud = "COMMUNITY" } or nil)
+  local picked = M.select(catalogue, need, both and gpus { count = need.count, cloud = "COMMUNITY" } or nil)
+  picked.need = need -- for another look when nothing was free
+  return picked
 end
 
 --- The memory that one GPU needs for a job, term by term: terms {name, gib, source}, total (GiB), need (GB, rounded up),

@@ -51,8 +51,7 @@ end
 
 -- Where to ask for it: what the caller allows, without the places where it failed or was lost, as long as any is left.
 local function places_for(candidate, allowed)
-  local known = allowed
-  if not known and candidate.data_centers and #candidate.data_centers > 0 then known = candidate.data_centers end
+  local known = allowed or (#candidate.data_centers > 0 and candidate.data_centers) or nil
   local good, is_narrowed = {}, false
   for _, place in ipairs(known or {}) do
     if M.remembered(candidate, place) then is_narrowed = true else good[#good + 1] = place end
@@ -63,7 +62,22 @@ end
 
 -- ---- what is asked for ------------------------------------------------------------------------------------------------
 
--- One candidate: {id, count, cloud, data_centers, price} from a text, a candidate of gpu.select, or a list of them.
+local function ids_of(places)
+  local ids = {}
+  for i, place in ipairs(places or {}) do ids[i] = type(place) == "table" and place.id or place end
+  return ids
+end
+
+-- The data centers that the choice of the GPU was limited to; nil when it was not. The service must be told: it would
+-- rent anywhere.
+local function limited_to(need, item)
+  if not need then return nil end
+  if need.volume_data_center then return { need.volume_data_center } end
+  return need.data_centers or (need.regions and ids_of(item.data_centers)) or nil
+end
+
+-- The candidates {id, count, cloud, price, data_centers, only} of a text, a candidate of gpu.select, a list of them, or what
+-- gpu.pick gave.
 local function candidates_of(spec)
   local gpu = spec.gpu
   local list = type(gpu) == "table" and (gpu.candidates or (#gpu > 0 and gpu)) or { gpu }
@@ -75,10 +89,34 @@ local function candidates_of(spec)
       count = math.tointeger(spec.gpu_count or item.count or 1),
       cloud = item.cloud or spec.cloud or "SECURE",
       price = item.price,
-      data_centers = item.data_centers,
+      data_centers = ids_of(item.data_centers),
+      only = spec.data_centers or limited_to(type(gpu) == "table" and gpu.need or nil, item),
     }
   end
   return result
+end
+
+-- For spot: each candidate with the bid per GPU, the asked one or the least that is taken; without those that are not
+-- offered as spot.
+local function with_bids(candidates, spec)
+  local bids = {}
+  if not spec.spot.bid then
+    for _, cloud in ipairs { "SECURE", "COMMUNITY" } do
+      for _, offer in ipairs(require("podsmith.graphql").spot_prices { count = candidates[1].count, cloud = cloud }) do
+        bids[cloud .. offer.id] = offer.bid
+      end
+    end
+  end
+  local offered = {}
+  for _, candidate in ipairs(candidates) do
+    candidate.bid = spec.spot.bid or bids[candidate.cloud .. candidate.id]
+    candidate.price = candidate.bid and candidate.bid * candidate.count
+    if candidate.bid then offered[#offered + 1] = candidate end
+  end
+  if #offered == 0 then
+    errors.raise("capacity", "none of the GPUs is offered as spot now", "rent on demand: leave out spot (--spot)")
+  end
+  return offered
 end
 
 local function mounts_of(spec)
@@ -94,7 +132,7 @@ local function body_of(spec, candidate, name)
   if spec.start_ssh ~= false and env.PUBLIC_KEY == nil then
     env.PUBLIC_KEY = spec.public_key or require("podsmith.keys").public_key()
   end
-  local places = places_for(candidate, spec.data_centers)
+  local places = places_for(candidate, candidate.only)
   return {
     name = name,
     image = spec.image,
@@ -156,8 +194,8 @@ end
 local DEFINITE = { auth = true, forbidden = true, capacity = true, payment = true, invalid = true, not_found = true,
   rate_limited = true, conflict = true, unsupported = true }
 
-local function create(client, spec, body)
-  if spec.spot then return client:create_spot(body, spec.spot.bid) end
+local function create(client, candidate, body)
+  if candidate.bid then return require("podsmith.graphql").create_spot_pod(body, candidate.bid) end
   return client:create_pod(body)
 end
 
@@ -172,7 +210,7 @@ local function attempt(client, spec, candidate, run)
   journal:intend_pod(run.id, name, {
     gpu = candidate.id, gpu_count = candidate.count, cloud = candidate.cloud, image = spec.image or spec.template or "",
   })
-  local ok, data = pcall(create, client, spec, body)
+  local ok, data = pcall(create, client, candidate, body)
   if ok then
     local pod = pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image, lease = spec.lease })
     pod.offer, pod.is_armed_at_boot = candidate, is_armed
@@ -248,7 +286,7 @@ end
 -- a host and 5xx (after the client has looked for the pod) are tried again, the rest stops.
 local function next_step(err, tries)
   if err.kind == "forbidden" then return "next" end
-  if err.kind == "capacity" then return err.retryable and tries < 2 and "again" or "next" end
+  if err.kind == "capacity" then return core.is_host_race(err.message) and tries < 2 and "again" or "next" end
   if err.retryable and tries < 3 and err.kind ~= "rate_limited" then return "again" end
   return "stop"
 end
@@ -321,6 +359,7 @@ function M.rent(client, spec, run)
   while true do
     number = number + 1
     local candidates = candidates_of(spec)
+    if spec.spot then candidates = with_bids(candidates, spec) end
     local pod, err = round(client, spec, candidates, run)
     if pod then return pod end
     local pause = pause_before(number)

@@ -171,5 +171,6 @@ end
 function M.terminate(id) M.client():delete_pod(id) end
 
 pods.set_client(M.client)
+require("podsmith.resources").install(M)
 
 return M

@@ -42,7 +42,7 @@ local function refresh(client)
     wake_waiting()
   end })
   local _ = guard
-  local early = snapshot.time + M.pace(client.rate and client:rate()) - core.now()
+  local early = snapshot.time + M.pace(client:rate()) - core.now()
   if early > 0 then core.sleep(early) end
   local started = core.now()
   local found = {}

@@ -48,6 +48,8 @@ local function service(answers)
   return client
 end
 
+local HOST_RACE = "This machine does not have the resources to deploy your pod. Please try a different machine"
+
 local A = { id = "A", count = 1, cloud = "SECURE", price = 1 }
 local B = { id = "B", count = 1, cloud = "SECURE", price = 2 }
 local C = { id = "C", count = 1, cloud = "COMMUNITY", price = 3 }
@@ -70,7 +72,7 @@ describe("placement", function()
     { "goes on when there is no capacity", { { "capacity" } }, asked = "A B" },
     { "goes on when a candidate is not allowed", { { "forbidden" } }, asked = "A B" },
     { "tries a host that was lost in a race once more",
-      { { "capacity", "host race", retryable = true }, { "capacity" } }, asked = "A A B" },
+      { { "capacity", HOST_RACE }, { "capacity" } }, asked = "A A B" },
     { "tries a fault of the service again", { { "remote", "fault", retryable = true } }, asked = "A A" },
     { "stops at a request that is wrong", { { "invalid" } }, asked = "A", raises = "no" },
     { "stops when the balance is too low", { { "payment" } }, asked = "A", raises = "no" },
