@@ -119,7 +119,11 @@ local function one_life(spec, work, attempt)
   local err = results[1] == nil and results[2] or nil
   if errors.is(err) then
     attempt.lost = err.kind == "lost" and err or nil
-    if not attempt.lost or attempt.is_last then error(err, 0) end
+    if not attempt.lost then error(err, 0) end
+    if attempt.is_last then
+      error(attempt.number == 1 and err
+        or errors.within(("given up after %d lost pods"):format(attempt.number), err), 0)
+    end
     pod.is_replaced = true
     -- Not where it has just been lost, as long as there is another place.
     place.remember(pod.offer, pod.data.dataCenterId, "a pod was lost here")

@@ -54,7 +54,7 @@ for _ in 1 2; do
   wait_until 90 is_other
 done
 expect_exit bounded 1
-expect_text bounded.err "lost 2 pods"
+expect_text bounded.err "given up after 2 lost pods"
 expect_no_pods
 pass "bounded: given up after two pods"
 

@@ -254,6 +254,7 @@ describe("watching", function()
         looks = looks + 1
         return {}
       end,
+      rate = function() return {} end,
       get_pod = function() errors.raise("not_found", "no such pod") end,
     }
     local pod = { id = "gone" }
