@@ -67,7 +67,7 @@ void Templates::seed() {
     public_one("official", "sim-worker", "Serverless worker", "runpod/worker-example:1.0",
                {{"serverless", true}, {"ports", json::array()}});
     public_one("verified", "sim-verified", "Verified PyTorch",
-               "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404", {});
+               "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404", json::object());
     public_one("community", "sim-community", "Community PyTorch", "example/pytorch:latest",
                {{"startJupyter", false}});
 }
