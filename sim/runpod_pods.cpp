@@ -217,7 +217,7 @@ void PodBook::terminate(Pod& pod, const std::string& why) {
 }
 
 Result<int> PodBook::move_sshd(Pod& pod) {
-    if (!pod.is_up)
+    if (!pod.is_up || pod.is_preempted)
         return fail(Kind::conflict, fmt::format("move sshd of pod {}: no container runs", pod.id),
                     "start the pod first");
     if (!pod.sandbox) {
@@ -239,6 +239,8 @@ Result<void> PodBook::preempt(Pod& pod) {
     if (pod.status == "EXITED")
         return fail(Kind::conflict, fmt::format("preempt pod {}: it holds no machine", pod.id),
                     "start the pod first");
+    if (pod.is_preempted)
+        return {}; // its grace runs already
     pod.is_preempted = true;
     pod.log->add("system", "the machine is reclaimed");
     if (!pod.sandbox || !pod.sandbox->end_softly()) {

@@ -96,7 +96,7 @@ pods() {
   call POST "/v2/pods/$pod/action" 422 '{"action":"reset"}'
   call DELETE "/v2/network-volumes/$volume" 400
   # The stream never ends by itself: curl is ended, which is no failure here.
-  printf 'header = "Authorization: Bearer %s"\n' "$RUNPOD_API_KEY" | curl -sS -K - -m 1 "$RUNPOD_API_URL/v2/pods/$pod/logs" || true
+  printf 'header = "Authorization: Bearer %s"\n' "$RUNPOD_API_KEY" | curl -s -K - -m 1 "$RUNPOD_API_URL/v2/pods/$pod/logs" || true
   call POST "/v2/pods/$cpu/action" 204 '{"action":"terminate"}'
   call POST "/v2/pods/$pod/action" 200 '{"action":"stop"}'
   call POST "/v2/pods/$pod/action" 409 '{"action":"stop"}'

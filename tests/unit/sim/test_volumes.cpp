@@ -77,3 +77,23 @@ TEST_CASE("a switch refuses to stop a pod with a network volume") {
     CHECK(bench.action(id, "stop") == 400);
     CHECK(bench.action(id, "terminate") == 204);
 }
+
+TEST_CASE("what one pod writes to a network volume the next one reads") {
+    if (!Sandbox::available()) {
+        MESSAGE("skipped: " << Sandbox::available().error().text());
+        return;
+    }
+    SimOptions options = Bench::api_only();
+    options.no_sshd = false;
+    Bench bench(options);
+    json body = body_with(volume_of(bench));
+    const auto says = [&](const std::string& command, const std::string& want) {
+        body["args"] = "bash -c '" + command + "; sleep 3600'";
+        const std::string path = "/v2/pods/" + bench.create(body)["id"].get<std::string>();
+        const std::string log = bench.read_until(bench.request("GET", path + "/logs?source=container"), want);
+        bench.expect(204, "DELETE", path);
+        return log.find(want) != std::string::npos;
+    };
+    CHECK(says("echo from-the-first > /workspace/file; echo written", "written"));
+    CHECK(says("cat /workspace/file", "from-the-first"));
+}
