@@ -1,5 +1,6 @@
 #pragma once
 #include "sim/faults.hpp"
+#include "sim/record.hpp"
 #include "sim/runpod_api.hpp"
 
 namespace podsmith::sim {
@@ -10,6 +11,7 @@ struct Core {
     net::Loop& loop;
     double rtt = 0; ///< seconds
     FaultPlan faults;
+    Recorder record;
     std::shared_ptr<RunpodApi> api;
     std::shared_ptr<Router> hub = std::make_shared<Router>();
     std::map<std::string, int> requests; ///< calls per route ("POST /v2/pods")
