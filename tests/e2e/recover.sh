@@ -16,7 +16,7 @@ has_trained() { [ "$(grep -c '"event":"training_progress"' "$scratch/$label.out"
 train_log() { cat "$PODSMITH_STATE/runs/$(query v.run <<<"$(head -n 1 "$label.out")")/train.log"; }
 pods_of() { "$PODSMITH" runs --limit 1 --json | query "(function() local all = {} for i, pod in ipairs(v[1].pods) do all[i] = pod.$1 end return all end)()"; }
 
-for how in vanish; do
+for how in preempt vanish; do
   label=$how
   check "$how in the middle of training"
   grpo --recover 2 --hub-model-id "sim-user/$how"
