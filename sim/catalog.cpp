@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fmt/core.h>
 
@@ -35,6 +36,10 @@ bool contains(const std::vector<std::string>& list, const std::string& word) {
 }
 
 } // namespace
+
+double spot_price(double price) {
+    return std::round(price * 55) / 100;
+}
 
 int compare_versions(const std::string& a, const std::string& b) {
     const auto parts = [](const std::string& text) {

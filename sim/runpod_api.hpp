@@ -27,8 +27,22 @@ public:
     static asio::awaitable<Response> dispatch(std::shared_ptr<RunpodApi> self,
                                               std::shared_ptr<Request> request);
 
+    // What `dispatch` is made of, for GraphQL and v1 that are put on top of this.
+
+    /// The answer that ends the call before its handler: Cloudflare's 403, 401, 429, 403. Nothing: go on.
+    std::optional<Response> refuse(const Request& request, bool& is_counted);
+    void add_limits(Response& response) const { limits_.add_headers(response, loop_.now()); }
+    static asio::awaitable<Response> handle(std::shared_ptr<RunpodApi> self,
+                                            std::shared_ptr<Request> request);
+    /// Balance at 0 ends every pod.
+    void collect_debts();
+    /// The pod whose own key this is, or nullptr.
+    Pod* pod_of_key(const std::string& key);
+    net::Loop& loop() const { return loop_; }
+
     PodBook& pods() { return pods_; }
     Catalog& catalog() { return catalog_; }
+    const Catalog& catalog() const { return catalog_; }
     double balance_left() { return options_.balance - pods_.spent(); }
     std::string route_of(const Request& request) const { return router_.route_of(request); }
 
@@ -36,11 +50,6 @@ private:
     RunpodApi(net::Loop& loop, RunpodOptions options);
     void add_routes();
     void add_catalog_routes();
-
-    /// The answer that ends the call before its handler: Cloudflare's 403, 401, 429, 403. Nothing: go on.
-    std::optional<Response> refuse(const Request& request, bool& is_counted);
-    /// Balance at 0 ends every pod.
-    void collect_debts();
 
     Response create_pod(const Request& request);
     std::optional<Response> check_create(const nlohmann::json& body) const;

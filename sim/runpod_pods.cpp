@@ -114,6 +114,7 @@ void PodBook::boot(Pod& pod) {
     pod.is_up = pod.is_ssh_mapped = false;
     pod.started_at.reset();
     pod.status = settings_.provisioning_first ? "PROVISIONING" : "RUNNING";
+    pod.changed_at = loop_.system().utc();
     pod.ssh_port = fresh_port(pod);
     pod.log->add("system", "create container " + pod.image);
     pod.log->add("system", fmt::format("{} Pulling from image", pod.image));
@@ -211,6 +212,7 @@ void PodBook::end_container(Pod& pod) {
 void PodBook::stop(Pod& pod, const std::string& why) {
     end_container(pod);
     pod.status = "EXITED";
+    pod.changed_at = loop_.system().utc();
     pod.log->add("system", "stop container: " + why);
     catalog_.give_back(pod.gpu_id, pod.place, pod.gpu_count);
 }
@@ -272,13 +274,17 @@ void PodBook::settle(Pod& pod) {
     const double now = loop_.now();
     const double hours = (now - pod.settled_at) / 3600;
     pod.settled_at = now;
+    pod.spent += hours * rate(pod);
+}
+
+double PodBook::rate(const Pod& pod) {
     if (pod.status == "TERMINATED")
-        return;
+        return 0;
     const bool stopped = pod.status == "EXITED";
     const double volume =
         pod.volume_gb() * (stopped ? kStoppedVolumePerMonth : kDiskPerMonth) / kHoursPerMonth;
     const double compute = stopped ? 0 : pod.cost + pod.disk * kDiskPerMonth / kHoursPerMonth;
-    pod.spent += hours * (compute + volume);
+    return compute + volume;
 }
 
 double PodBook::spent() {

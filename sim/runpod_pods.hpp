@@ -17,7 +17,10 @@ struct Pod {
     std::vector<std::string> ports;
     nlohmann::json registry, mounts = nlohmann::json::object();
     int disk = 0, gpu_count = 1;
-    double cost = 0; ///< USD per hour of its GPUs
+    double cost = 0;       ///< USD per hour of its GPUs
+    bool spot = false;     ///< may be reclaimed at any moment; made by GraphQL or v1 only
+    double bid = 0;        ///< of a spot pod: USD per GPU and hour
+    double changed_at = 0; ///< when it was last started or stopped
     double created_at = 0;
     std::optional<double> started_at; ///< of the running container
     bool is_up = false;               ///< the container runs: `runtime` is shown
@@ -74,6 +77,8 @@ public:
     /// Cuts every SSH connection and moves sshd to another port; disk and jobs stay. Gives the port.
     Result<int> move_sshd(Pod& pod);
 
+    /// USD an hour that a pod costs as it is now: GPUs, disks.
+    static double rate(const Pod& pod);
     /// USD spent by all pods, ended ones included, up to now.
     double spent();
     /// Ends everything at once (the simulator stops).

@@ -1,0 +1,174 @@
+#include "sim/pod_order.hpp"
+
+#include <algorithm>
+#include <fmt/core.h>
+
+namespace podsmith::sim {
+namespace {
+
+using nlohmann::json;
+
+V2Answer refusal(int status, const std::string& detail) {
+    return {status, {{"status", status}, {"detail", detail}}};
+}
+
+V2Answer no_capacity() {
+    return refusal(400,
+                   "There are no longer any instances available with the requested specifications. Please "
+                   "refresh and try again.");
+}
+
+bool contains(const std::vector<std::string>& list, const std::string& word) {
+    return std::find(list.begin(), list.end(), word) != list.end();
+}
+
+/// v2 knows neither countries nor compliance at create: the data centers that have both. No value: any will
+/// do. An empty list: there is none.
+std::optional<std::vector<std::string>> centers_of(const Catalog& catalog, const PodOrder& order) {
+    if (order.countries.empty() && order.compliance.empty())
+        return order.data_centers.empty() ? std::nullopt : std::optional(order.data_centers);
+    std::vector<std::string> out;
+    for (const DataCenter& center : catalog.data_centers()) {
+        const bool is_named = order.data_centers.empty() || contains(order.data_centers, center.id);
+        const bool is_there = order.countries.empty() || contains(order.countries, center.country);
+        const bool complies =
+            std::all_of(order.compliance.begin(), order.compliance.end(),
+                        [&center](const std::string& word) { return contains(center.compliance, word); });
+        if (is_named && is_there && complies)
+            out.push_back(center.id);
+    }
+    return out;
+}
+
+json mounts_of(const PodOrder& order) {
+    const std::string path = order.mount_path.empty() ? "/workspace" : order.mount_path;
+    if (!order.network_volume.empty()) // takes the place of a volume disk
+        return {{"network", json::array({{{"volumeId", order.network_volume}, {"path", path}}})}};
+    if (order.volume > 0)
+        return {{"persistent", {{"size", order.volume}, {"path", path}}}};
+    return nullptr;
+}
+
+/// The v2 body without gpu and cloud.
+json body_of(const PodOrder& order) {
+    json body{{"name", order.name}};
+    const auto text = [&body](const char* name, const std::string& value) {
+        if (!value.empty())
+            body[name] = value;
+    };
+    text("image", order.image);
+    text("args", order.args);
+    text("templateId", order.template_id);
+    text("registry", order.registry);
+    if (order.disk > 0)
+        body["disk"] = order.disk;
+    if (!order.env.is_null())
+        body["env"] = order.env;
+    if (!order.ports.is_null())
+        body["ports"] = order.ports;
+    if (const json mounts = mounts_of(order); !mounts.is_null())
+        body["mounts"] = mounts;
+    for (const auto& [name, value] :
+         {std::pair("startSsh", order.start_ssh), std::pair("startJupyter", order.start_jupyter),
+          std::pair("globalNetworking", order.global_network)})
+        if (value)
+            body[name] = true;
+    if (!order.cpu.empty())
+        body["cpu"] = {{"id", order.cpu}, {"vcpuCount", order.vcpus}};
+    return body;
+}
+
+json gpu_of(const PodOrder& order, const std::string& id) {
+    json gpu{{"id", id}, {"count", order.gpu_count}};
+    if (!order.min_cuda.empty())
+        gpu["minCudaVersion"] = order.min_cuda;
+    if (!order.cuda.empty())
+        gpu["allowedCudaVersions"] = order.cuda;
+    return gpu;
+}
+
+std::string low_bid(double bid, double least) {
+    return fmt::format("bidPerGpu {} is below the minimum bid price {}", bid, least);
+}
+
+/// The least bid for a type in a cloud; nothing when it is not sold there.
+std::optional<double> least_bid(const Catalog& catalog, const std::string& gpu, const std::string& cloud) {
+    const GpuType* type = catalog.gpu(gpu);
+    const double price = !type ? 0 : cloud == "COMMUNITY" ? type->price_community : type->price_secure;
+    return price > 0 ? std::optional(spot_price(price)) : std::nullopt;
+}
+
+void make_spot(PodBook& book, Pod& pod, double bid) {
+    book.spent(); // what it has cost so far was at the old price
+    pod.spot = true;
+    pod.bid = bid;
+    pod.cost = bid * pod.gpu_count;
+}
+
+} // namespace
+
+asio::awaitable<V2Answer> place_order(std::shared_ptr<RunpodApi> api, PodOrder order) {
+    V2Answer last = no_capacity();
+    const bool is_too_big = order.cpu.empty() && (order.min_vcpus > kVcpusPerGpu * order.gpu_count ||
+                                                  order.min_memory > kMemoryPerGpu * order.gpu_count);
+    const auto centers = centers_of(api->catalog(), order);
+    if (is_too_big || (centers && centers->empty()))
+        co_return last;
+    const std::vector<std::string> gpus = order.cpu.empty() ? order.gpus : std::vector<std::string>{""};
+    for (const std::string& gpu : gpus) {
+        for (const std::string& cloud : order.clouds) {
+            const auto least = least_bid(api->catalog(), gpu, cloud);
+            const double bid = order.bid == kAnyBid ? least.value_or(0) : order.bid.value_or(0);
+            if (order.bid && least && bid < *least) {
+                last = refusal(400, low_bid(bid, *least));
+                continue;
+            }
+            json body = body_of(order);
+            body["cloud"] = cloud;
+            if (order.cpu.empty())
+                body["gpu"] = gpu_of(order, gpu);
+            if (centers)
+                body["dataCenterIds"] = *centers;
+            last = co_await call_v2(api, "POST", "/v2/pods", std::move(body));
+            Pod* pod = last.is_ok() ? api->pods().find(last.body.value("id", "")) : nullptr;
+            if (pod && order.bid)
+                make_spot(api->pods(), *pod, bid);
+            if (!last.is_capacity())
+                co_return last;
+        }
+    }
+    co_return last;
+}
+
+asio::awaitable<V2Answer> resume_pod(std::shared_ptr<RunpodApi> api, std::string id,
+                                     std::optional<double> bid) {
+    Pod* pod = api->pods().find(id);
+    if (!pod)
+        co_return refusal(404, "pod not found");
+    if (pod->spot && !bid)
+        co_return refusal(400, "Cannot resume a spot pod as an on demand pod.");
+    if (!pod->spot && bid)
+        co_return refusal(400, "Cannot resume an on demand pod as a spot pod.");
+    if (bid) {
+        const auto least = least_bid(api->catalog(), pod->gpu_id, pod->cloud);
+        if (least && *bid < *least)
+            co_return refusal(400, low_bid(*bid, *least));
+    }
+    V2Answer answer = co_await act_on_pod(api, id, "start", "RUNNING");
+    pod = api->pods().find(id);
+    if (answer.is_ok() && bid && pod)
+        make_spot(api->pods(), *pod, *bid);
+    co_return answer;
+}
+
+asio::awaitable<V2Answer> act_on_pod(std::shared_ptr<RunpodApi> api, std::string id, std::string action,
+                                     std::string wish) {
+    json body{{"action", action}};
+    V2Answer answer = co_await call_v2(api, "POST", v2_path("pods", id) + "/action", std::move(body));
+    const Pod* pod = api->pods().find(id);
+    if (answer.status == 409 && pod && desired_status(*pod) == wish)
+        answer.status = 200;
+    co_return answer;
+}
+
+} // namespace podsmith::sim
