@@ -8,6 +8,9 @@ namespace {
 
 using nlohmann::json;
 
+// v2 makes no smaller volume disk; the old APIs did, and runpodctl's old `create` asks for 1 GB unless told.
+constexpr int kLeastVolume = 10;
+
 V2Answer refusal(int status, const std::string& detail) {
     return {status, {{"status", status}, {"detail", detail}}};
 }
@@ -45,7 +48,7 @@ json mounts_of(const PodOrder& order) {
     if (!order.network_volume.empty()) // takes the place of a volume disk
         return {{"network", json::array({{{"volumeId", order.network_volume}, {"path", path}}})}};
     if (order.volume > 0)
-        return {{"persistent", {{"size", order.volume}, {"path", path}}}};
+        return {{"persistent", {{"size", std::max(order.volume, kLeastVolume)}, {"path", path}}}};
     return nullptr;
 }
 
@@ -133,6 +136,8 @@ asio::awaitable<V2Answer> place_order(std::shared_ptr<RunpodApi> api, PodOrder o
             Pod* pod = last.is_ok() ? api->pods().find(last.body.value("id", "")) : nullptr;
             if (pod && order.bid)
                 make_spot(api->pods(), *pod, bid);
+            if (pod && order.volume > 0 && order.volume < kLeastVolume && pod->mounts.contains("persistent"))
+                pod->mounts["persistent"]["size"] = order.volume;
             if (!last.is_capacity())
                 co_return last;
         }

@@ -158,6 +158,12 @@ TEST_CASE("capacity: one text and one code; cloud ALL tries both; the count and 
     CHECK(failure(bench, kDeploy, order({{"gpuTypeId", "NVIDIA A40"}, {"minMemoryInGb", 63}})) == none);
 }
 
+TEST_CASE("a volume disk may be smaller than v2 allows") {
+    Bench bench;
+    const std::string id = deploy(bench, {{"volumeInGb", 1}})["id"];
+    CHECK(bench.get("/v2/pods/" + id)["mounts"]["persistent"]["size"] == 1);
+}
+
 TEST_CASE("empty strings and nulls are unset, as older clients send them") {
     Bench bench;
     const json pod = deploy(bench, {{"dataCenterId", ""},
