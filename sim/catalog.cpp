@@ -37,6 +37,14 @@ bool contains(const std::vector<std::string>& list, const std::string& word) {
 
 } // namespace
 
+int ram_per_gpu(const GpuType& type) {
+    return type.memory >= 80 ? 128 : type.memory >= 48 ? 64 : 32;
+}
+
+int vcpu_per_gpu(const GpuType& type) {
+    return type.memory >= 80 ? 16 : 8;
+}
+
 double spot_price(double price) {
     return std::round(price * 55) / 100;
 }

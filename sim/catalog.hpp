@@ -18,6 +18,10 @@ struct GpuType {
     double price_secure = 0, price_community = 0, price_serverless = 0;
 };
 
+/// What a host gives with each GPU: RAM in GB, and vCPUs.
+int ram_per_gpu(const GpuType& type);
+int vcpu_per_gpu(const GpuType& type);
+
 struct DataCenter {
     std::string id, country, region, cuda; ///< every host there reports this CUDA version
     std::vector<std::string> compliance;

@@ -1,7 +1,5 @@
 #include "sim/graphql_api.hpp"
 
-#include "sim/pod_order.hpp"
-
 #include <algorithm>
 #include <map>
 
@@ -50,8 +48,8 @@ std::optional<Offer> offer_of(const Catalog& catalog, const GpuType& type, const
     if (const std::string country = text(input, "countryCode"); !country.empty())
         out.demand.countries = {country};
     out.demand.cuda = member<std::vector<std::string>>(input, "allowedCudaVersions", {});
-    const bool is_too_big = member<int>(input, "minVcpuCount", 0) > kVcpusPerGpu * out.demand.count ||
-                            member<int>(input, "minMemoryInGb", 0) > kMemoryPerGpu * out.demand.count;
+    const bool is_too_big = member<int>(input, "minVcpuCount", 0) > vcpu_per_gpu(type) * out.demand.count ||
+                            member<int>(input, "minMemoryInGb", 0) > ram_per_gpu(type) * out.demand.count;
     out.level = is_too_big ? "NONE" : catalog.level(out.demand);
     return out;
 }
@@ -105,8 +103,8 @@ Resolved lowest_price(const ApiPtr& api, const Call& call) {
         return {out};
     out["minimumBidPrice"] = spot_price(best->price);
     out["uninterruptablePrice"] = best->price;
-    out["minMemory"] = kMemoryPerGpu * best->demand.count;
-    out["minVcpu"] = kVcpusPerGpu * best->demand.count;
+    out["minMemory"] = ram_per_gpu(*type) * best->demand.count;
+    out["minVcpu"] = vcpu_per_gpu(*type) * best->demand.count;
     out["stockStatus"] = stock_word(best->level);
     out["availableGpuCounts"] = counts_free(catalog, *type, best->demand);
     out["gpuTypeCudaVersions"] = cuda_versions(catalog, best->demand);

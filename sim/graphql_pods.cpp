@@ -230,7 +230,7 @@ json graphql_pod(const RunpodApi& api, const Pod& pod) {
     for (const auto& [name, value] : pod.env)
         env.push_back(name + "=" + value);
     const json runtime = v2["runtime"];
-    const json cpu = v2.value("cpu", json());
+    const PodSize size = size_of(api.catalog(), v2);
     const json cluster = v2.value("cluster", json());
     return {{"id", pod.id},
             {"name", pod.name},
@@ -238,17 +238,17 @@ json graphql_pod(const RunpodApi& api, const Pod& pod) {
             {"imageName", pod.image},
             {"dockerArgs", pod.args},
             {"env", env},
-            {"gpuCount", cpu.is_object() ? 0 : pod.gpu_count},
+            {"gpuCount", size.gpus},
             {"costPerHr", pod.cost},
             {"adjustedCostPerHr", pod.cost},
             {"containerDiskInGb", pod.disk},
             {"volumeInGb", pod.volume_gb()},
             {"volumeMountPath", pod.volume_path()},
-            {"memoryInGb", cpu.is_object() ? cpu.value("memory", 0) : kMemoryPerGpu * pod.gpu_count},
-            {"vcpuCount", cpu.is_object() ? cpu.value("vcpuCount", 0) : kVcpusPerGpu * pod.gpu_count},
+            {"memoryInGb", size.memory},
+            {"vcpuCount", size.vcpus},
             {"ports", ports_text(v2["ports"])},
-            {"podType", pod.spot ? "INTERRUPTABLE" : "RESERVED"},
-            {"bidPerGpu", pod.spot ? json(pod.bid) : json(nullptr)},
+            {"podType", pod.is_spot ? "INTERRUPTABLE" : "RESERVED"},
+            {"bidPerGpu", pod.is_spot ? json(pod.bid) : json(nullptr)},
             {"lastStatusChange", last_change(pod)},
             {"createdAt", v2["createdAt"]},
             {"uptimeSeconds", runtime.is_null() ? json(0) : runtime["uptime"]},

@@ -94,6 +94,13 @@ std::string low_bid(double bid, double least) {
     return fmt::format("bidPerGpu {} is below the minimum bid price {}", bid, least);
 }
 
+/// Whether the hosts of a type give too few vCPUs or too little RAM with that many GPUs.
+bool is_too_small(const Catalog& catalog, const PodOrder& order, const std::string& gpu) {
+    const GpuType* type = catalog.gpu(gpu);
+    return type && (order.min_vcpus > vcpu_per_gpu(*type) * order.gpu_count ||
+                    order.min_memory > ram_per_gpu(*type) * order.gpu_count);
+}
+
 /// The least bid for a type in a cloud; nothing when it is not sold there.
 std::optional<double> least_bid(const Catalog& catalog, const std::string& gpu, const std::string& cloud) {
     const GpuType* type = catalog.gpu(gpu);
@@ -101,9 +108,9 @@ std::optional<double> least_bid(const Catalog& catalog, const std::string& gpu, 
     return price > 0 ? std::optional(spot_price(price)) : std::nullopt;
 }
 
-void make_spot(PodBook& book, Pod& pod, double bid) {
-    book.spent(); // what it has cost so far was at the old price
-    pod.spot = true;
+void make_spot(RunpodApi& api, Pod& pod, double bid) {
+    api.balance_left(); // books what it has cost so far, which was at the old price
+    pod.is_spot = true;
     pod.bid = bid;
     pod.cost = bid * pod.gpu_count;
 }
@@ -112,13 +119,13 @@ void make_spot(PodBook& book, Pod& pod, double bid) {
 
 asio::awaitable<V2Answer> place_order(std::shared_ptr<RunpodApi> api, PodOrder order) {
     V2Answer last = no_capacity();
-    const bool is_too_big = order.cpu.empty() && (order.min_vcpus > kVcpusPerGpu * order.gpu_count ||
-                                                  order.min_memory > kMemoryPerGpu * order.gpu_count);
     const auto centers = centers_of(api->catalog(), order);
-    if (is_too_big || (centers && centers->empty()))
+    if (centers && centers->empty())
         co_return last;
     const std::vector<std::string> gpus = order.cpu.empty() ? order.gpus : std::vector<std::string>{""};
     for (const std::string& gpu : gpus) {
+        if (is_too_small(api->catalog(), order, gpu))
+            continue;
         for (const std::string& cloud : order.clouds) {
             const auto least = least_bid(api->catalog(), gpu, cloud);
             const double bid = order.bid == kAnyBid ? least.value_or(0) : order.bid.value_or(0);
@@ -135,7 +142,7 @@ asio::awaitable<V2Answer> place_order(std::shared_ptr<RunpodApi> api, PodOrder o
             last = co_await call_v2(api, "POST", "/v2/pods", std::move(body));
             Pod* pod = last.is_ok() ? api->pods().find(last.body.value("id", "")) : nullptr;
             if (pod && order.bid)
-                make_spot(api->pods(), *pod, bid);
+                make_spot(*api, *pod, bid);
             if (pod && order.volume > 0 && order.volume < kLeastVolume && pod->mounts.contains("persistent"))
                 pod->mounts["persistent"]["size"] = order.volume;
             if (!last.is_capacity())
@@ -150,9 +157,9 @@ asio::awaitable<V2Answer> resume_pod(std::shared_ptr<RunpodApi> api, std::string
     Pod* pod = api->pods().find(id);
     if (!pod)
         co_return refusal(404, "pod not found");
-    if (pod->spot && !bid)
+    if (pod->is_spot && !bid)
         co_return refusal(400, "Cannot resume a spot pod as an on demand pod.");
-    if (!pod->spot && bid)
+    if (!pod->is_spot && bid)
         co_return refusal(400, "Cannot resume an on demand pod as a spot pod.");
     if (bid) {
         const auto least = least_bid(api->catalog(), pod->gpu_id, pod->cloud);
@@ -162,7 +169,7 @@ asio::awaitable<V2Answer> resume_pod(std::shared_ptr<RunpodApi> api, std::string
     V2Answer answer = co_await act_on_pod(api, id, "start", "RUNNING");
     pod = api->pods().find(id);
     if (answer.is_ok() && bid && pod)
-        make_spot(api->pods(), *pod, *bid);
+        make_spot(*api, *pod, *bid);
     co_return answer;
 }
 

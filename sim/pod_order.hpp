@@ -27,9 +27,6 @@ struct PodOrder {
 
 inline constexpr double kAnyBid = -1;
 
-/// What one GPU of a simulated host brings along; v2 does not tell.
-inline constexpr int kVcpusPerGpu = 8, kMemoryPerGpu = 62;
-
 /// Creates it by v2, candidate after candidate as long as the answer is "no capacity"; the last answer.
 asio::awaitable<V2Answer> place_order(std::shared_ptr<RunpodApi> api, PodOrder order);
 

@@ -18,8 +18,8 @@ struct Pod {
     nlohmann::json registry, mounts = nlohmann::json::object();
     int disk = 0, gpu_count = 1;
     double cost = 0;       ///< USD per hour of its GPUs
-    bool spot = false;     ///< may be reclaimed at any moment; made by GraphQL or v1 only
-    double bid = 0;        ///< of a spot pod: USD per GPU and hour
+    bool is_spot = false;  ///< may be reclaimed; no field of v2 shows it
+    double bid = 0;        ///< USD per GPU and hour, of a spot pod
     double changed_at = 0; ///< when it was last started or stopped
     double created_at = 0;
     std::optional<double> started_at; ///< of the running container

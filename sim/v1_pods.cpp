@@ -128,7 +128,7 @@ json v1_pod(const RunpodApi& api, const Pod& pod, bool with_machine) {
     const GpuType* type = api.catalog().gpu(pod.gpu_id);
     const json cpu = v2.value("cpu", json());
     const auto command = split_command(pod.args);
-    const int gpus = cpu.is_object() ? 0 : pod.gpu_count;
+    const PodSize size = size_of(api.catalog(), v2);
     json out{{"id", pod.id},
              {"name", pod.name},
              {"desiredStatus", desired_status(pod)},
@@ -138,17 +138,17 @@ json v1_pod(const RunpodApi& api, const Pod& pod, bool with_machine) {
              {"ports", v2["ports"]},
              {"costPerHr", pod.cost},
              {"adjustedCostPerHr", pod.cost},
-             {"gpu", {{"id", pod.gpu_id}, {"count", gpus}, {"displayName", type ? type->name : ""}}},
-             {"gpuCount", gpus},
-             {"vcpuCount", cpu.is_object() ? cpu.value("vcpuCount", 0) : kVcpusPerGpu * gpus},
-             {"memoryInGb", cpu.is_object() ? cpu.value("memory", 0) : kMemoryPerGpu * gpus},
+             {"gpu", {{"id", pod.gpu_id}, {"count", size.gpus}, {"displayName", type ? type->name : ""}}},
+             {"gpuCount", size.gpus},
+             {"vcpuCount", size.vcpus},
+             {"memoryInGb", size.memory},
              {"machineId", "m" + pod.host_suffix},
              {"machine", with_machine ? machine_json(pod, api.catalog()) : json::object()},
              {"containerDiskInGb", pod.disk},
              {"volumeInGb", pod.volume_gb()},
              {"volumeMountPath", pod.volume_path()},
              {"volumeEncrypted", false},
-             {"interruptible", pod.spot},
+             {"interruptible", pod.is_spot},
              {"locked", v2["locked"]},
              {"dockerEntrypoint", json::array()},
              {"dockerStartCmd", command ? *command : Texts{pod.args}},
@@ -280,7 +280,7 @@ asio::awaitable<Response> start(ApiPtr api, RequestPtr request) {
     const std::string id = request->param("id");
     const Pod* pod = api->pods().find(id);
     std::optional<double> bid;
-    if (pod && pod->spot) // v1 names no bid: the one it had
+    if (pod && pod->is_spot) // v1 names no bid: the one it had
         bid = pod->bid;
     V2Answer answer = co_await resume_pod(api, id, bid);
     co_return after(*api, id, "start pod", answer);

@@ -79,6 +79,14 @@ std::string network_volume_of(const json& v2_pod) {
     return network.empty() ? "" : network[0].value("volumeId", "");
 }
 
+PodSize size_of(const Catalog& catalog, const json& v2_pod) {
+    if (const json cpu = v2_pod.value("cpu", json()); cpu.is_object())
+        return {0, cpu.value("vcpuCount", 0), cpu.value("memory", 0)};
+    const int count = v2_pod["gpu"]["count"];
+    const GpuType* type = catalog.gpu(v2_pod["gpu"]["id"]);
+    return type ? PodSize{count, count * vcpu_per_gpu(*type), count * ram_per_gpu(*type)} : PodSize{count};
+}
+
 std::string desired_status(const Pod& pod) {
     return pod.status == "EXITED" || pod.status == "TERMINATED" ? pod.status : "RUNNING";
 }

@@ -43,6 +43,12 @@ std::string ports_text(const nlohmann::json& ports);
 /// The id of a v2 pod's network volume, or "".
 std::string network_volume_of(const nlohmann::json& v2_pod);
 
+/// What a v2 pod has of its host: GPUs, vCPUs, GB of RAM.
+struct PodSize {
+    int gpus = 0, vcpus = 0, memory = 0;
+};
+PodSize size_of(const Catalog& catalog, const nlohmann::json& v2_pod);
+
 /// RUNNING or EXITED: v2's six statuses in the words of GraphQL and v1.
 std::string desired_status(const Pod& pod);
 

@@ -155,7 +155,7 @@ TEST_CASE("capacity: one text and one code; cloud ALL tries both; the count and 
     CHECK(deploy(bench, {{"gpuTypeId", "NVIDIA A40"}, {"countryCode", "US"}})["machine"]["location"] == "US");
     CHECK(failure(bench, kDeploy, order({{"gpuTypeId", "NVIDIA A40"}, {"countryCode", "JP"}})) == none);
     CHECK(failure(bench, kDeploy, order({{"gpuTypeId", "NVIDIA A40"}, {"minVcpuCount", 9}})) == none);
-    CHECK(failure(bench, kDeploy, order({{"gpuTypeId", "NVIDIA A40"}, {"minMemoryInGb", 63}})) == none);
+    CHECK(failure(bench, kDeploy, order({{"gpuTypeId", "NVIDIA A40"}, {"minMemoryInGb", 65}})) == none);
 }
 
 TEST_CASE("a volume disk may be smaller than v2 allows") {
