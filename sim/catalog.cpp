@@ -170,6 +170,19 @@ std::string Catalog::cuda_of(const std::string& place) const {
     return center ? center->cuda : kCommunityCuda;
 }
 
+std::map<std::string, bool> Catalog::cuda_versions(const Demand& demand) const {
+    std::vector<std::string> places{kCommunity};
+    if (demand.cloud != "COMMUNITY") {
+        places.clear();
+        for (const DataCenter& center : centers_)
+            places.push_back(center.id);
+    }
+    std::map<std::string, bool> out;
+    for (const std::string& place : places)
+        out[cuda_of(place)] |= pods_that_fit(demand, place) > 0;
+    return out;
+}
+
 bool Catalog::allows(const Demand& demand, const std::string& place) const {
     if ((demand.cloud == "COMMUNITY") != (place == kCommunity))
         return false;

@@ -54,17 +54,15 @@ std::optional<Offer> offer_of(const Catalog& catalog, const GpuType& type, const
     return out;
 }
 
-json cuda_versions(const Catalog& catalog, const Demand& demand) {
-    std::map<std::string, std::string> best;
-    for (const std::string& place : catalog.places(demand)) {
-        std::string& level = best[catalog.cuda_of(place)];
-        const std::string here = catalog.level(demand, place);
-        if (level.empty() || here == "HIGH" || (here == "MEDIUM" && level == "LOW"))
-            level = here;
-    }
+/// Of all clouds asked for.
+json cuda_versions(const Catalog& catalog, const std::vector<Offer>& offers) {
+    std::map<std::string, bool> all;
+    for (const Offer& offer : offers)
+        for (const auto& [version, is_free] : catalog.cuda_versions(offer.demand))
+            all[version] |= is_free;
     json out = json::array();
-    for (const auto& [version, level] : best)
-        out.push_back({{"cudaVersion", version}, {"availability", stock_word(level)}});
+    for (const auto& [version, is_free] : all)
+        out.push_back({{"cudaVersion", version}, {"availability", is_free ? "AVAILABLE" : "UNAVAILABLE"}});
     return out;
 }
 
@@ -85,21 +83,21 @@ Resolved lowest_price(const ApiPtr& api, const Call& call) {
         return {};
     const json input = call.input();
     const json secure = input.value("secureCloud", json());
-    std::optional<Offer> best;
+    std::vector<Offer> offers;
     for (const char* cloud : {"COMMUNITY", "SECURE"}) {
-        if (secure.is_boolean() && secure.get<bool>() != (std::string(cloud) == "SECURE"))
-            continue;
-        auto offer = offer_of(catalog, *type, input, cloud);
-        const bool is_better = offer && (!best || (best->level == "NONE" && offer->level != "NONE") ||
-                                         (offer->level != "NONE" && offer->price < best->price));
-        if (is_better)
-            best = std::move(offer);
+        const bool is_asked = !secure.is_boolean() || secure.get<bool>() == (std::string(cloud) == "SECURE");
+        if (auto offer = is_asked ? offer_of(catalog, *type, input, cloud) : std::nullopt)
+            offers.push_back(std::move(*offer));
     }
+    const Offer* best = nullptr;
+    for (const Offer& offer : offers)
+        if (offer.level != "NONE" && (!best || offer.price < best->price))
+            best = &offer;
     json out{{"gpuName", type->name},
              {"gpuTypeId", type->id},
              {"availableGpuCounts", json::array()},
-             {"gpuTypeCudaVersions", json::array()}};
-    if (!best || best->level == "NONE")
+             {"gpuTypeCudaVersions", cuda_versions(catalog, offers)}};
+    if (!best)
         return {out};
     out["minimumBidPrice"] = spot_price(best->price);
     out["uninterruptablePrice"] = best->price;
@@ -107,7 +105,6 @@ Resolved lowest_price(const ApiPtr& api, const Call& call) {
     out["minVcpu"] = vcpu_per_gpu(*type) * best->demand.count;
     out["stockStatus"] = stock_word(best->level);
     out["availableGpuCounts"] = counts_free(catalog, *type, best->demand);
-    out["gpuTypeCudaVersions"] = cuda_versions(catalog, best->demand);
     return {out};
 }
 

@@ -16,7 +16,8 @@ mkdir -p "$PODSMITH_CLIENTS"
 
 # skip_client WHAT: the client cannot be had here (no network, no interpreter, not in the registry).
 skip_client() {
-  printf 'SKIPPED %s: cannot install %s here; the reason is in %s\n' "$(basename "$0" .sh)" "$1" "$PODSMITH_CLIENTS"
+  printf 'SKIPPED %s: cannot install %s here; the reason is in the *.log of %s\n' "$(basename "$0" .sh)" "$1" \
+    "$PODSMITH_CLIENTS"
   exit 77
 }
 
@@ -64,9 +65,10 @@ install_go() {
   printf '%s\n' "$folder/$name"
 }
 
-# ---- these use the helpers of e2e/lib.sh
+# ---- these use the helpers of e2e/lib.sh, and its scratch folder
 
 # json FILE EXPRESSION: the value of a Lua expression over v, the JSON in a file of the scratch folder.
+# shellcheck disable=SC2154 # scratch is of e2e/lib.sh
 json() { query "$2" <"$scratch/$1" || fail "$1 is not the JSON that was expected"; }
 
 # expect_json FILE EXPRESSION VALUE

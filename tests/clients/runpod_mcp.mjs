@@ -70,6 +70,8 @@ assert.equal(find(gpus, "id", "NVIDIA L40S").availability, "HIGH");
 const gpu = await done("get-gpu-type", { id: "NVIDIA L40S" });
 assert.equal(find(gpu, "id", "NVIDIA L40S").memory, 48);
 assert.ok(find(await done("list-data-centers"), "id", "EU-RO-1"));
+const capacity = await done("get-capacity", { gpuTypeIds: ["L40S"] }); // GraphQL, without a key
+assert.equal(find(capacity, "id", "NVIDIA L40S").cudaVersions["12.8"], "AVAILABLE");
 
 const body = {
   name: "mcp-one",
