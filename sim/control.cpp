@@ -18,7 +18,7 @@ json pod_state(const Pod& pod) {
             {"is_up", pod.is_up},
             {"ssh_port", pod.ssh_port},
             {"cost_per_hour", pod.cost},
-            {"spot", pod.is_spot},
+            {"is_spot", pod.is_spot},
             {"bid", pod.bid},
             {"spent", pod.spent},
             {"created_at", utc_text(pod.created_at)},

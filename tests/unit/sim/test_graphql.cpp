@@ -201,7 +201,7 @@ TEST_CASE("a spot pod: the bid is what it costs, and must reach the minimum") {
     CHECK(pod["bidPerGpu"] == 0.5);
     CHECK(pod["costPerHr"] == 1.0);
     CHECK(bench.get("/v2/pods/" + pod["id"].get<std::string>())["cost"] == 1.0);
-    CHECK(bench.state()["pods"][0]["spot"] == true);
+    CHECK(bench.state()["pods"][0]["is_spot"] == true);
     const json low = failure(bench, kRent, order({{"cloudType", "SECURE"}, {"bidPerGpu", 0.46}}));
     CHECK(low[0] == "bidPerGpu 0.46 is below the minimum bid price 0.47");
     CHECK(bad(bench, kRent, order())[0] == "BAD_USER_INPUT");
