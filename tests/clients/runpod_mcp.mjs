@@ -95,6 +95,25 @@ await refused("create container", "stream-pod-logs", { podId: id, source: "syste
 await refused("no longer any instances", "create-pod", { body: { ...body, gpu: { id: "NVIDIA B200", count: 1 } } });
 
 await done("delete-pod", { id });
+
+const template = await done("create-template", { body: { name: "mcp-template", image: body.image, disk: 10 } });
+const templateId = find(template, "name", "mcp-template").id;
+const fromTemplate = { name: "mcp-three", templateId, gpu: body.gpu };
+const third = find(await done("create-pod", { body: fromTemplate }), "name", "mcp-three");
+assert.equal(third.image, body.image);
+await done("delete-pod", { id: third.id });
+await done("delete-template", { id: templateId });
+const place = { name: "mcp-volume", size: 20, dataCenter: "EU-RO-1" };
+const volume = find(await done("create-network-volume", { body: place }), "name", "mcp-volume");
+await done("update-network-volume", { id: volume.id, body: { size: 30 } });
+assert.equal(find(await done("list-network-volumes"), "id", volume.id).size, 30);
+await done("delete-network-volume", { id: volume.id });
+const login = { name: "mcp-login", username: "user", password: "secret-word" };
+const registry = find(await done("create-registry", { body: login }), "name", "mcp-login");
+await done("delete-registry", { id: registry.id });
+assert.ok(find(await done("list-public-templates"), "public", true));
+assert.ok(find(await done("list-cpu-types"), "id", "cpu3c"));
+assert.ok(find(await done("list-pod-billing", {}), "podId", id));
 await refused("not found", "get-pod", { id });
 console.log("all tools done");
 server.stdin.end();

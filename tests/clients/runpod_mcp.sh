@@ -18,5 +18,5 @@ expect_state "$pod" name mcp-two
 expect_state "$pod" status TERMINATED
 expect_no_pods
 was_called "POST /v2/pods/{id}/action" 1 || fail "the actions did not go to v2"
-[ "$(calls "POST /v2/pods")" -eq 2 ] || fail "there were $(calls "POST /v2/pods") creates, not 2"
+[ "$(calls "POST /v2/pods")" -eq 3 ] || fail "there were $(calls "POST /v2/pods") creates, not 3"
 pass runpod_mcp

@@ -80,6 +80,30 @@ def life():
     refused(error.QueryError, "pod not found to terminate", runpod.terminate_pod, pod_id)
 
 
+def belongings():
+    """Templates and registry logins, and pods made of them."""
+    made = runpod.create_template("sdk-template", "podsmith-sim/no-container", "sleep 60", container_disk_in_gb=15,
+                                  ports="22/tcp", env={"FROM": "template"})
+    expect("template's command", made["dockerArgs"], "sleep 60")
+    expect("template's env", made["env"], [{"key": "FROM", "value": "template"}])
+    pod = runpod.create_pod("sdk-two", "", GPU, cloud_type="SECURE", template_id=made["id"], env={"OWN": "1"})
+    expect("env of both", {"FROM=template", "OWN=1"} <= set(pod["env"]), True)
+    expect("image of the template", pod["imageName"], "podsmith-sim/no-container")
+    runpod.terminate_pod(pod["id"])
+    login = runpod.create_container_registry_auth("sdk-login", "user", "secret-word")
+    expect("login", login["name"], "sdk-login")
+    expect("login updated", runpod.update_container_registry_auth(login["id"], "user", "other")["id"], login["id"])
+    runpod.delete_container_registry_auth(login["id"])
+    refused(error.QueryError, "", runpod.delete_container_registry_auth, login["id"])
+
+
+def cpu():
+    pod = runpod.create_pod("sdk-cpu", "podsmith-sim/no-container", instance_id="cpu3c-2-4")
+    shown = runpod.get_pod(pod["id"])
+    expect("vCPUs and GPUs", (shown["vcpuCount"], shown["gpuCount"]), (2, 0))
+    runpod.terminate_pod(pod["id"])
+
+
 def refusals():
     refused(error.QueryError, "no longer any instances available", runpod.create_pod, "none", "image",
             "NVIDIA B200")
@@ -91,5 +115,7 @@ runpod.api_key = os.environ["RUNPOD_API_KEY"]
 gpus()
 keys()
 life()
+belongings()
+cpu()
 refusals()
 print("all calls done")

@@ -17,7 +17,7 @@ expect_state "$pod" name sdk-one
 expect_state "$pod" gpu "NVIDIA L40S"
 expect_state "$pod" status TERMINATED
 expect_no_pods
-[ "$(pods_ever)" -eq 1 ] || fail "there were $(pods_ever) pods, not 1"
+[ "$(pods_ever)" -eq 3 ] || fail "there were $(pods_ever) pods, not 3"
 was_called "POST /graphql" 10 || fail "the SDK did not use GraphQL"
 
 check "GraphQL that is gone is an error, not an empty answer"

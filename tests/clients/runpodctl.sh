@@ -82,6 +82,41 @@ run add_key ssh add-key --key-file "$scratch/id.pub"
 run keys ssh list-keys
 expect_text keys.out ctl-key
 
+check "templates, volumes, registry logins"
+run template template create --name ctl-template --image podsmith-sim/no-container --ports 22/tcp --env '{"A":"1"}'
+template=$(json template.out v.id)
+run templates template list --type user
+expect_text templates.out "$template"
+run official template list --type official
+expect_json official.out 'v[1].isRunpod' true
+run from_template pod create --name ctl-three --template-id "$template" --gpu-id "NVIDIA L40S"
+expect_json from_template.out v.imageName podsmith-sim/no-container
+run delete_three pod delete "$(json from_template.out v.id)"
+run delete_template template delete "$template"
+run volume network-volume create --name ctl-volume --size 20 --data-center-id EU-RO-1
+volume=$(json volume.out v.id)
+expect_json volume.out v.dataCenterId EU-RO-1
+run volumes network-volume list
+expect_text volumes.out "$volume"
+run on_volume pod create --name ctl-four --image podsmith-sim/no-container --gpu-id "NVIDIA L40S" \
+  --network-volume-id "$volume"
+expect_json on_volume.out v.machine.location RO
+run delete_four pod delete "$(json on_volume.out v.id)"
+run delete_volume network-volume delete "$volume"
+run login registry create --name ctl-login --username user --password secret-word
+run logins registry list
+expect_text logins.out ctl-login
+run delete_login registry delete "$(json login.out v.id)"
+
+check "a CPU pod, by REST v1"
+run cpu pod create --name ctl-cpu --compute-type cpu --image podsmith-sim/no-container --container-disk-in-gb 10
+expect_json cpu.out v.vcpuCount 2
+run delete_cpu pod delete "$(json cpu.out v.id)"
+
+check "what it has cost"
+run billing billing pods --grouping podId
+expect_text billing.out "$pod"
+
 check "refusals"
 if ctl pod create --gpu-id "NVIDIA B200" --image x >"$scratch/none.out" 2>"$scratch/none.err"; then fail "a B200 was had"; fi
 expect_text none.err "no longer any instances available"
