@@ -115,41 +115,69 @@ void make_spot(RunpodApi& api, Pod& pod, double bid) {
     pod.cost = bid * pod.gpu_count;
 }
 
+/// One GPU type in one cloud.
+struct Candidate {
+    json body;             ///< of the v2 create
+    double bid = 0;        ///< of a spot pod
+    std::string objection; ///< why v2 need not be asked; empty: ask
+};
+
+std::vector<Candidate> candidates_of(const Catalog& catalog, const PodOrder& order) {
+    std::vector<Candidate> out;
+    const auto centers = centers_of(catalog, order);
+    if (centers && centers->empty())
+        return out;
+    for (const std::string& gpu : order.cpu.empty() ? order.gpus : std::vector<std::string>{""}) {
+        if (is_too_small(catalog, order, gpu))
+            continue;
+        for (const std::string& cloud : order.clouds) {
+            Candidate one;
+            const auto least = least_bid(catalog, gpu, cloud);
+            one.bid = order.bid == kAnyBid ? least.value_or(0) : order.bid.value_or(0);
+            if (order.bid && least && one.bid < *least)
+                one.objection = low_bid(one.bid, *least);
+            one.body = body_of(order);
+            one.body["cloud"] = cloud;
+            if (order.cpu.empty())
+                one.body["gpu"] = gpu_of(order, gpu);
+            if (centers)
+                one.body["dataCenterIds"] = *centers;
+            out.push_back(std::move(one));
+        }
+    }
+    return out;
+}
+
+/// What v2 cannot be told.
+void adjust(RunpodApi& api, Pod& pod, const PodOrder& order, double bid) {
+    if (order.bid)
+        make_spot(api, pod, bid);
+    if (order.volume > 0 && order.volume < kLeastVolume && pod.mounts.contains("persistent"))
+        pod.mounts["persistent"]["size"] = order.volume;
+}
+
 } // namespace
 
 asio::awaitable<V2Answer> place_order(std::shared_ptr<RunpodApi> api, PodOrder order) {
-    V2Answer last = no_capacity();
-    const auto centers = centers_of(api->catalog(), order);
-    if (centers && centers->empty())
-        co_return last;
-    const std::vector<std::string> gpus = order.cpu.empty() ? order.gpus : std::vector<std::string>{""};
-    for (const std::string& gpu : gpus) {
-        if (is_too_small(api->catalog(), order, gpu))
-            continue;
-        for (const std::string& cloud : order.clouds) {
-            const auto least = least_bid(api->catalog(), gpu, cloud);
-            const double bid = order.bid == kAnyBid ? least.value_or(0) : order.bid.value_or(0);
-            if (order.bid && least && bid < *least) {
-                last = refusal(400, low_bid(bid, *least));
-                continue;
-            }
-            json body = body_of(order);
-            body["cloud"] = cloud;
-            if (order.cpu.empty())
-                body["gpu"] = gpu_of(order, gpu);
-            if (centers)
-                body["dataCenterIds"] = *centers;
-            last = co_await call_v2(api, "POST", "/v2/pods", std::move(body));
-            Pod* pod = last.is_ok() ? api->pods().find(last.body.value("id", "")) : nullptr;
-            if (pod && order.bid)
-                make_spot(*api, *pod, bid);
-            if (pod && order.volume > 0 && order.volume < kLeastVolume && pod->mounts.contains("persistent"))
-                pod->mounts["persistent"]["size"] = order.volume;
-            if (!last.is_capacity())
-                co_return last;
+    V2Answer refused = no_capacity();
+    bool is_first = true;
+    for (const Candidate& candidate : candidates_of(api->catalog(), order)) {
+        V2Answer answer = refusal(400, candidate.objection);
+        if (candidate.objection.empty()) {
+            json body = candidate.body;
+            answer = co_await call_v2(api, "POST", "/v2/pods", std::move(body));
         }
+        Pod* pod = answer.is_ok() ? api->pods().find(answer.body.value("id", "")) : nullptr;
+        if (pod)
+            adjust(*api, *pod, order, candidate.bid);
+        if (answer.status != 400)
+            co_return answer;
+        // "Nothing free" in one cloud says more than "not sold" in the other.
+        if (is_first || !refused.is_capacity())
+            refused = std::move(answer);
+        is_first = false;
     }
-    co_return last;
+    co_return refused;
 }
 
 asio::awaitable<V2Answer> resume_pod(std::shared_ptr<RunpodApi> api, std::string id,

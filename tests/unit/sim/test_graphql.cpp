@@ -158,6 +158,15 @@ TEST_CASE("capacity: one text and one code; cloud ALL tries both; the count and 
     CHECK(failure(bench, kDeploy, order({{"gpuTypeId", "NVIDIA A40"}, {"minMemoryInGb", 65}})) == none);
 }
 
+TEST_CASE("nothing free in one cloud says more than not sold in the other") {
+    SimOptions options = Bench::api_only();
+    options.stock = "NVIDIA B200=0";
+    Bench bench(options);
+    CHECK(failure(bench, kDeploy, order({{"gpuTypeId", "NVIDIA B200"}}))[0] == kNoCapacity);
+    CHECK(failure(bench, kDeploy, order({{"gpuTypeId", "NVIDIA B200"}, {"cloudType", "COMMUNITY"}}))[0] !=
+          kNoCapacity);
+}
+
 TEST_CASE("a volume disk may be smaller than v2 allows") {
     Bench bench;
     const std::string id = deploy(bench, {{"volumeInGb", 1}})["id"];
