@@ -74,11 +74,21 @@ Catalog::Catalog() {
              {"NVIDIA H100 80GB HBM3", "H100 SXM", "HOPPER_80", 80, 8, 1, 2.69, 2.69, 4.18},
              {"NVIDIA H200", "H200 SXM", "HOPPER_141", 141, 8, 8, 3.59, 3.59, 5.58},
              {"NVIDIA B200", "B200", "BLACKWELL_180", 180, 8, 0, 4.99, 0, 8.64}};
-    centers_ = {{"EU-RO-1", "RO", "EUROPE", "12.8", {"GDPR", "ISO_IEC_27001", "ISO_14001"}},
-                {"US-KS-2", "US", "NORTH_AMERICA", "12.8", {"SOC_2_TYPE_2"}},
-                {"US-TX-3", "US", "NORTH_AMERICA", "13.0", {}},
-                {"CA-MTL-3", "CA", "NORTH_AMERICA", "12.6", {"SOC_2_TYPE_2"}},
-                {"EUR-IS-1", "IS", "EUROPE", "12.9", {"GDPR", "ISO_IEC_27001", "RENEWABLE"}}};
+    const std::vector<std::string> standard{"STANDARD"}, both{"STANDARD", "HIGH_PERFORMANCE"};
+    centers_ = {{"EU-RO-1", "RO", "EUROPE", "12.8", {"GDPR", "ISO_IEC_27001", "ISO_14001"}, both, true},
+                {"US-KS-2", "US", "NORTH_AMERICA", "12.8", {"SOC_2_TYPE_2"}, standard, true},
+                {"US-TX-3", "US", "NORTH_AMERICA", "13.0", {}, both, true},
+                {"CA-MTL-3", "CA", "NORTH_AMERICA", "12.6", {"SOC_2_TYPE_2"}, {}, false},
+                {"EUR-IS-1", "IS", "EUROPE", "12.9", {"GDPR", "ISO_IEC_27001", "RENEWABLE"}, standard, true}};
+    cpus_ = {{"cpu3c", "Compute-Optimized", "Gen 3", 2, 32, 2, 0.03, 0.03, 20},
+             {"cpu3g", "General Purpose", "Gen 3", 2, 32, 4, 0.04, 0.04, 20},
+             {"cpu3m", "Memory-Optimized", "Gen 3", 2, 32, 8, 0.055, 0.055, 20},
+             {"cpu5c", "Compute-Optimized", "Gen 5", 2, 32, 2, 0.035, 0.035, 20},
+             {"cpu5g", "General Purpose", "Gen 5", 2, 32, 4, 0.0475, 0.0475, 20},
+             {"cpu5m", "Memory-Optimized", "Gen 5", 2, 32, 8, 0.065, 0.065, 20}};
+    for (const CpuType& type : cpus_)
+        for (const DataCenter& center : centers_)
+            stock_[type.id][center.id] = 4 * kPlenty;
     for (const GpuType& type : gpus_) {
         for (const DataCenter& center : centers_)
             stock_[type.id][center.id] = kPlenty;
@@ -95,6 +105,12 @@ const GpuType* Catalog::gpu(const std::string& id) const {
     const auto found =
         std::find_if(gpus_.begin(), gpus_.end(), [&id](const GpuType& type) { return type.id == id; });
     return found == gpus_.end() ? nullptr : &*found;
+}
+
+const CpuType* Catalog::cpu(const std::string& id) const {
+    const auto found =
+        std::find_if(cpus_.begin(), cpus_.end(), [&id](const CpuType& type) { return type.id == id; });
+    return found == cpus_.end() ? nullptr : &*found;
 }
 
 const DataCenter* Catalog::data_center(const std::string& id) const {
@@ -114,7 +130,9 @@ Result<void> Catalog::set_stock(const std::string& text) {
         std::vector<std::string> ids;
         for (const GpuType& type : gpus_)
             ids.push_back(type.id);
-        if (!gpu(id)) {
+        for (const CpuType& type : cpus_)
+            ids.push_back(type.id);
+        if (!gpu(id) && !cpu(id)) {
             const std::string near = nearest(id, ids);
             return fail(Kind::invalid, fmt::format("stock: '{}' is no GPU type of the simulator", id),
                         near.empty() ? "GET /v2/catalog/gpus lists them"
@@ -191,16 +209,26 @@ bool Catalog::allows(const Demand& demand, const std::string& place) const {
     const DataCenter* center = data_center(place);
     if (!demand.countries.empty() && (!center || !contains(demand.countries, center->country)))
         return false;
+    if (demand.global_network && (!center || !center->has_global_network))
+        return false;
     const std::string cuda = cuda_of(place);
     if (!demand.min_cuda.empty() && compare_versions(cuda, demand.min_cuda) < 0)
         return false;
     return demand.cuda.empty() || contains(demand.cuda, cuda);
 }
 
-int Catalog::pods_that_fit(const Demand& demand, const std::string& place) const {
+int Catalog::largest(const Demand& demand) const {
+    const bool community = demand.cloud == "COMMUNITY";
+    if (const CpuType* type = cpu(demand.gpu))
+        return community ? 0 : type->max;
     const GpuType* type = gpu(demand.gpu);
-    const int largest = !type ? 0 : demand.cloud == "COMMUNITY" ? type->max_community : type->max_secure;
-    if (demand.count < 1 || demand.count > largest || !allows(demand, place))
+    if (!type || demand.min_ram > ram_per_gpu(*type) || demand.min_vcpu > vcpu_per_gpu(*type))
+        return 0;
+    return community ? type->max_community : type->max_secure;
+}
+
+int Catalog::pods_that_fit(const Demand& demand, const std::string& place) const {
+    if (demand.count < 1 || demand.count > largest(demand) || !allows(demand, place))
         return 0;
     return free(demand.gpu, place) / demand.count;
 }

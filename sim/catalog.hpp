@@ -22,9 +22,20 @@ struct GpuType {
 int ram_per_gpu(const GpuType& type);
 int vcpu_per_gpu(const GpuType& type);
 
+/// One CPU flavor. Prices are USD per hour for one vCPU. Secure Cloud only.
+struct CpuType {
+    std::string id, name, group;
+    int min = 2, max = 32;   ///< vCPUs
+    double ram_per_vcpu = 2; ///< GB
+    double price_secure = 0, price_serverless = 0;
+    int max_disk = 20; ///< GB of container disk; more looks like no capacity
+};
+
 struct DataCenter {
     std::string id, country, region, cuda; ///< every host there reports this CUDA version
     std::vector<std::string> compliance;
+    std::vector<std::string> volumes = {}; ///< tiers of network volumes: STANDARD, HIGH_PERFORMANCE
+    bool has_global_network = true;
 };
 
 /// Where the hosts of Community Cloud stand in stock tables: they belong to no data center.
@@ -32,13 +43,15 @@ inline const std::string kCommunity = "COMMUNITY";
 
 /// What is asked of the stock: the filters of the catalogue and of a create.
 struct Demand {
-    std::string gpu;
-    int count = 1;
+    std::string gpu; ///< GPU type or CPU flavor
+    int count = 1;   ///< GPUs or vCPUs
     std::string cloud = "SECURE";
     std::vector<std::string> data_centers = {}; ///< any of these; empty: all
     std::vector<std::string> countries = {};    ///< any of these; empty: all
     std::string min_cuda = {};                  ///< compared numerically
     std::vector<std::string> cuda = {};         ///< exactly one of these; empty: all
+    bool global_network = false;                ///< only where there is one
+    int min_ram = 0, min_vcpu = 0;              ///< per GPU: GB, vCPUs
 };
 
 /// The catalogue and what is free of it. Pods take and give back.
@@ -48,7 +61,9 @@ public:
 
     const std::vector<GpuType>& gpus() const { return gpus_; }
     const std::vector<DataCenter>& data_centers() const { return centers_; }
+    const std::vector<CpuType>& cpus() const { return cpus_; }
     const GpuType* gpu(const std::string& id) const;
+    const CpuType* cpu(const std::string& id) const;
     const DataCenter* data_center(const std::string& id) const;
 
     /// "NVIDIA L40S=0,NVIDIA L40S@US-KS-2=4": free GPUs of a type. Without @ the whole stock of the type, all
@@ -57,10 +72,12 @@ public:
     /// "NVIDIA L40S=0.86": USD per GPU and hour, in both clouds.
     Result<void> set_prices(const std::string& text);
 
-    /// Free GPUs of a type in one place (a data center id or COMMUNITY).
+    /// Free GPUs (or vCPUs) of a type in one place (a data center id or COMMUNITY).
     int free(const std::string& gpu, const std::string& place) const;
     /// The places that can serve the demand now, in catalogue order; empty means no capacity.
     std::vector<std::string> places(const Demand& demand) const;
+    /// How many pods of the demand's size fit there now.
+    int pods_that_fit(const Demand& demand, const std::string& place) const;
     /// NONE, LOW, MEDIUM or HIGH, by how many pods of that many GPUs fit.
     std::string level(const Demand& demand, const std::string& place) const;
     std::string level(const Demand& demand) const;
@@ -73,10 +90,11 @@ public:
 
 private:
     bool allows(const Demand& demand, const std::string& place) const;
-    int pods_that_fit(const Demand& demand, const std::string& place) const;
+    int largest(const Demand& demand) const;
     std::vector<GpuType> gpus_;
+    std::vector<CpuType> cpus_;
     std::vector<DataCenter> centers_;
-    std::map<std::string, std::map<std::string, int>> stock_; // gpu id -> place -> free GPUs
+    std::map<std::string, std::map<std::string, int>> stock_; // gpu id -> place -> free GPUs or vCPUs
 };
 
 /// The least bid for a spot GPU whose price on demand is `price`; both USD per hour. 0.55 of it, to the cent:

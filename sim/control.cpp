@@ -17,6 +17,8 @@ json pod_state(const Pod& pod) {
             {"place", pod.place},
             {"is_up", pod.is_up},
             {"ssh_port", pod.ssh_port},
+            {"is_spot", pod.is_spot},
+            {"bid", pod.bid},
             {"cost_per_hour", pod.cost},
             {"is_spot", pod.is_spot},
             {"bid", pod.bid},
@@ -28,7 +30,7 @@ json pod_state(const Pod& pod) {
 
 Response state(Core& core) {
     PodBook& book = core.api->pods();
-    const double spent = book.spent();
+    const double spent = core.api->spent();
     json pods = json::array();
     for (const Pod* pod : book.all())
         pods.push_back(pod_state(*pod));
@@ -86,6 +88,15 @@ asio::awaitable<Response> handle(std::shared_ptr<Core> core, std::shared_ptr<Req
     co_return response;
 }
 
+void record(Core& core, const Request& request, const Response& response, const std::vector<Fault>& faults) {
+    if (!core.record.is_open())
+        return;
+    std::vector<std::string> specs;
+    for (const Fault& fault : faults)
+        specs.push_back(fault.spec);
+    core.record.add(request, response, specs);
+}
+
 asio::awaitable<Response> serve(std::shared_ptr<Core> core, std::shared_ptr<Request> request, Side side) {
     const std::string route = route_of(*core, *request, side);
     ++core->requests[route.empty() ? request->method + " (no route)" : route];
@@ -94,12 +105,25 @@ asio::awaitable<Response> serve(std::shared_ptr<Core> core, std::shared_ptr<Requ
         co_await core->loop.sleep(core->rtt);
     auto response = std::make_shared<Response>();
     const bool ended = co_await apply_before(core->loop, faults, response);
-    if (ended)
+    if (ended) {
+        if (side == Side::api)
+            record(*core, *request, *response, faults);
         co_return std::move(*response);
+    }
     Response real = co_await handle(core, request, side);
     *response = std::move(real);
     apply_after(faults, *response);
+    if (side == Side::api)
+        record(*core, *request, *response, faults);
     co_return std::move(*response);
+}
+
+/// A control route that does something to one living pod.
+void on_pod(Core& core, const std::string& name, std::function<Response(Pod&)> act) {
+    core.control.on("POST", "/_sim/pods/{id}/" + name, [&core, act = std::move(act)](const Request& request) {
+        Pod* pod = core.api->pods().find(request.param("id"));
+        return pod ? act(*pod) : problem(404, "no such pod");
+    });
 }
 
 } // namespace
@@ -117,18 +141,24 @@ void add_control_routes(Core& core) {
     control.on("POST", "/_sim/stock", [&core](const Request& request) {
         return done(core.api->catalog().set_stock(text_of(request, "stock")));
     });
-    control.on("POST", "/_sim/pods/{id}/kill-sshd-and-move", [&core](const Request& request) {
-        Pod* pod = core.api->pods().find(request.param("id"));
-        if (!pod)
-            return problem(404, "no such pod");
-        const Result<int> port = core.api->pods().move_sshd(*pod);
+    on_pod(core, "kill-sshd-and-move", [&core](Pod& pod) {
+        const Result<int> port = core.api->pods().move_sshd(pod);
         return port ? json_answer(200, {{"port", *port}}) : problem(409, port.error().text());
     });
-    control.on("POST", "/_sim/pods/{id}/vanish", [&core](const Request& request) {
-        Pod* pod = core.api->pods().find(request.param("id"));
-        if (!pod)
-            return problem(404, "no such pod");
-        core.api->pods().terminate(*pod, "vanished");
+    on_pod(core, "vanish", [&core](Pod& pod) {
+        core.api->pods().terminate(pod, "vanished");
+        return done({});
+    });
+    on_pod(core, "preempt", [&core](Pod& pod) {
+        const Result<void> begun = core.api->pods().preempt(pod);
+        return begun ? done({}) : problem(409, begun.error().text());
+    });
+    on_pod(core, "fill-host", [](Pod& pod) {
+        pod.is_host_full = true;
+        return done({});
+    });
+    on_pod(core, "free-host", [](Pod& pod) {
+        pod.is_host_full = false;
         return done({});
     });
 }

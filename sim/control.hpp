@@ -1,6 +1,7 @@
 #pragma once
 #include "sim/faults.hpp"
 #include "sim/graphql_api.hpp"
+#include "sim/record.hpp"
 #include "sim/runpod_api.hpp"
 #include "sim/v1_api.hpp"
 
@@ -12,6 +13,7 @@ struct Core {
     net::Loop& loop;
     double rtt = 0; ///< seconds
     FaultPlan faults;
+    Recorder record;
     std::shared_ptr<RunpodApi> api;
     std::shared_ptr<GraphqlApi> graphql; ///< null: gone, 410
     std::shared_ptr<V1Api> v1;           ///< likewise

@@ -12,7 +12,7 @@
 namespace podsmith::sim {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, FaultKind>, 8> kKinds{
+constexpr std::array<std::pair<std::string_view, FaultKind>, 10> kKinds{
     {{"status", FaultKind::status},
      {"status_after", FaultKind::status_after},
      {"drop_before", FaultKind::drop_before},
@@ -20,6 +20,8 @@ constexpr std::array<std::pair<std::string_view, FaultKind>, 8> kKinds{
      {"delay", FaultKind::delay},
      {"delay_after", FaultKind::delay_after},
      {"malformed", FaultKind::malformed},
+     {"reset", FaultKind::reset},
+     {"drip", FaultKind::drip},
      {"truncate", FaultKind::truncate}}};
 
 template <class T>
@@ -43,29 +45,31 @@ Response injected(int code, int retry_after) {
     return response;
 }
 
-/// "@N" or "@N-" at the end of the spec.
+/// "@N", "@N-M" or "@N-" at the end of the spec.
 Result<void> take_range(const std::string& spec, std::string& text, Fault& fault) {
     const auto at = text.rfind('@');
     if (at == std::string::npos || text.find('/', at) != std::string::npos)
         return {};
-    std::string range = text.substr(at + 1);
+    const std::string range = text.substr(at + 1);
     text.resize(at);
-    const bool open = range.ends_with('-');
-    if (open)
-        range.pop_back();
-    const auto first = number<int>(range);
-    if (!first || *first < 1)
+    const auto dash = range.find('-');
+    const auto first = number<int>(range.substr(0, dash));
+    const std::string rest = dash == std::string::npos ? range : range.substr(dash + 1);
+    const auto last = rest.empty() && dash != std::string::npos ? std::optional<int>(-1) : number<int>(rest);
+    if (!first || *first < 1 || !last || (*last >= 0 && *last < *first))
         return bad(spec,
-                   "after @ comes the number of the call, from 1, with a trailing - for all later ones");
+                   "after @ comes the number of the call, from 1: @2 for one, @1-3 for three, @2- for all "
+                   "later ones");
     fault.first = *first;
-    fault.last = open ? -1 : *first;
+    fault.last = *last;
     return {};
 }
 
 /// The argument of the kind: a status with an optional Retry-After, seconds, or bytes.
 Result<void> take_argument(const std::string& spec, const std::string& argument, Fault& fault) {
     const bool is_status = fault.kind == FaultKind::status || fault.kind == FaultKind::status_after;
-    const bool is_delay = fault.kind == FaultKind::delay || fault.kind == FaultKind::delay_after;
+    const bool is_delay = fault.kind == FaultKind::delay || fault.kind == FaultKind::delay_after ||
+                          fault.kind == FaultKind::drip;
     if (is_status) {
         const auto parts = split(argument, '/');
         const auto code = number<int>(parts.empty() ? "" : parts[0]);
@@ -79,7 +83,8 @@ Result<void> take_argument(const std::string& spec, const std::string& argument,
     }
     if (argument.empty()) {
         if (is_delay)
-            return bad(spec, "delay takes seconds, e.g. delay:2.5");
+            return bad(spec, fmt::format("{0} takes seconds, e.g. {0}:2.5",
+                                         fault.kind == FaultKind::drip ? "drip" : "delay"));
         return {};
     }
     const auto amount = number<double>(argument);
@@ -189,8 +194,9 @@ asio::awaitable<bool> apply_before(net::Loop& loop, std::vector<Fault> faults,
         } else if (fault.kind == FaultKind::status) {
             *response = injected(fault.code, fault.retry_after);
             co_return true;
-        } else if (fault.kind == FaultKind::drop_before) {
+        } else if (fault.kind == FaultKind::drop_before || fault.kind == FaultKind::reset) {
             response->drop = true;
+            response->reset = fault.kind == FaultKind::reset;
             co_return true;
         }
     }
@@ -205,6 +211,8 @@ void apply_after(const std::vector<Fault>& faults, Response& response) {
             response.drop = true;
         } else if (fault.kind == FaultKind::delay_after) {
             response.delay += fault.amount;
+        } else if (fault.kind == FaultKind::drip) {
+            response.drip = fault.amount;
         } else if (fault.kind == FaultKind::malformed) {
             response.stream = {};
             response.content_length.reset();

@@ -18,6 +18,8 @@ enum class FaultKind {
     delay,        ///< wait `amount` seconds, then handle
     delay_after,  ///< take effect, wait `amount` seconds, then answer
     malformed,    ///< take effect, answer the status with a body that is no JSON
+    reset,        ///< reset the connection (RST) before any effect
+    drip,         ///< take effect, send the whole answer a few bytes at a time over `amount` seconds
     truncate,     ///< take effect, announce the whole body, send `amount` bytes of it (default half), close
 };
 

@@ -19,11 +19,16 @@ struct SimOptions {
     std::string spot = "on";               ///< "off": GraphQL knows no spot pods
     bool no_sshd = false;                  ///< pods are entries of the API only; their SSH port is closed
     std::string stock, prices, quotas;
-    double balance = 100;      ///< USD
-    double keep_alive = 10;    ///< seconds between comments on a silent log stream
-    std::string api_key;       ///< empty: a random one
-    std::filesystem::path dir; ///< scratch; empty: a fresh temporary folder, removed at the end
-    int parent_fd = -1;        ///< the simulator ends when this descriptor reaches its end; -1: none
+    double balance = 100;         ///< USD
+    double keep_alive = 10;       ///< seconds between comments on a silent log stream
+    bool later = false;           ///< features of the contract after the published document
+    bool lenient_include = false; ///< `include` of the catalogue needs no `product`
+    bool no_volume_stop = false;  ///< pods with a network volume refuse to stop
+    double preempt_grace = 5;     ///< seconds from SIGTERM to SIGKILL of a reclaimed pod
+    std::filesystem::path record; ///< where each API request is written; empty: nowhere
+    std::string api_key;          ///< empty: a random one
+    std::filesystem::path dir;    ///< scratch; empty: a fresh temporary folder, removed at the end
+    int parent_fd = -1;           ///< the simulator ends when this descriptor reaches its end; -1: none
     std::vector<std::string> faults;
     std::vector<std::string> hub; ///< "NAME=VALUE" settings handed to the Hub (--hub)
     bool help = false;

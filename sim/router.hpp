@@ -63,8 +63,10 @@ struct Response {
     /// sent).
     std::optional<std::uint64_t> content_length = {};
 
-    double delay = 0;                            ///< fault: seconds between having the answer and sending it
-    bool drop = false;                           ///< fault: close the connection instead of answering
+    double delay = 0;   ///< fault: seconds between having the answer and sending it
+    bool drop = false;  ///< fault: close the connection instead of answering
+    bool reset = false; ///< fault: with `drop`, reset it (RST) instead
+    double drip = 0;    ///< fault: seconds over which a body that is no stream is sent, a few bytes at a time
     std::optional<std::size_t> truncate_at = {}; ///< fault: announce the whole body, send this much, close
 
     Response& set(std::string name, std::string value) {

@@ -1,7 +1,7 @@
 #include "sim/runpod_api.hpp"
 
 #include "base/text.hpp"
-#include "sim/problem.hpp"
+#include "sim/runpod_billing.hpp"
 #include "sim/runpod_schema.hpp"
 
 #include <algorithm>
@@ -12,16 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kNotFound = "resource not found";
 constexpr const char* kNoFreeGpus = "There are not enough free GPUs on the host machine to start this pod.";
-
-/// The body as JSON, or the answer that refuses it.
-std::optional<Response> read_body(const Request& request, json& body) {
-    body = json::parse(request.body, nullptr, false);
-    if (body.is_discarded())
-        return problem(400, "request body is not valid JSON");
-    return std::nullopt;
-}
 
 /// What Cloudflare turns away: no User-Agent, or that of a bare library.
 bool is_blocked_agent(const std::string& agent) {
@@ -39,13 +30,52 @@ Result<std::shared_ptr<RunpodApi>> RunpodApi::make(net::Loop& loop, RunpodOption
     if (!api->options_.quotas.empty())
         if (auto quotas = api->limits_.set(api->options_.quotas); !quotas)
             return fail(quotas.error());
+    api->add_parts();
     api->add_routes();
     api->add_catalog_routes();
+    api->add_cpu_routes();
+    api->add_cluster_routes();
     return api;
 }
 
 RunpodApi::RunpodApi(net::Loop& loop, RunpodOptions options)
-    : loop_(loop), options_(std::move(options)), pods_(loop, catalog_, options_.pods) {}
+    : loop_(loop), options_(std::move(options)), pods_(loop, catalog_, ledger_, options_.pods) {}
+
+void RunpodApi::add_parts() {
+    // The parts are members, as the books they look into: `this` outlives them.
+    const System& system = loop_.system();
+    const auto any_pod = [this](auto holds) {
+        const auto pods = pods_.all();
+        return std::any_of(pods.begin(), pods.end(), holds);
+    };
+    templates_ = std::make_unique<Templates>(system, options_.pods.later);
+    volumes_ = std::make_unique<Volumes>(
+        system, catalog_, ledger_, options_.pods.dir / "network-volumes", [any_pod](const std::string& id) {
+            return any_pod([&id](const Pod* pod) { return pod->network_volume() == id; });
+        });
+    registries_ = std::make_unique<Registries>(
+        system,
+        [any_pod](const std::string& id) {
+            return any_pod([&id](const Pod* pod) { return pod->registry == id; });
+        },
+        [this](const std::string& id) { templates_->forget_registry(id); });
+    secrets_ = std::make_unique<Secrets>(system);
+    pods_.settings().volume_folder = [this](const std::string& id) { return volumes_->folder_of(id); };
+    templates_->add_routes(router_);
+    volumes_->add_routes(router_);
+    registries_->add_routes(router_);
+    if (options_.pods.later) {
+        secrets_->add_routes(router_);
+        pods_.settings().expand = [this](const std::string& text) { return secrets_->resolved(text); };
+    }
+    add_billing_routes(router_, system, ledger_, [this] { spent(); });
+}
+
+double RunpodApi::spent() {
+    pods_.settle_all();
+    volumes_->settle();
+    return ledger_.total();
+}
 
 void RunpodApi::add_routes() {
     // `this` outlives its router: both are one object, and `dispatch` holds it while a handler runs.
@@ -107,6 +137,8 @@ asio::awaitable<Response> RunpodApi::handle(std::shared_ptr<RunpodApi> self,
 
 asio::awaitable<Response> RunpodApi::dispatch(std::shared_ptr<RunpodApi> self,
                                               std::shared_ptr<Request> request) {
+    if (self->options_.pods.later && request->body.size() > kMaxBody)
+        co_return problem(413, "request body too large"); // before the key is looked at
     bool is_counted = false;
     self->collect_debts();
     std::optional<Response> refusal = self->refuse(*request, is_counted);
@@ -128,14 +160,20 @@ void RunpodApi::collect_debts() {
 }
 
 Response RunpodApi::show(const Pod& pod, int status) const {
-    return json_answer(status, pod_json(pod, loop_.system().utc()));
+    return json_answer(status, pod_json(pod, loop_.system().utc(), options_.pods.later));
 }
 
-Response RunpodApi::list_pods(const Request&) {
-    json list = json::array();
+Response RunpodApi::list_pods(const Request& request) {
+    std::vector<std::string> errors;
+    const std::string with_members = request.query_value("includeClusterPods").value_or("false");
+    check_words(errors, "includeClusterPods", {with_members}, {"true", "false"});
+    if (!errors.empty())
+        return invalid_request(errors);
+    std::vector<PageItem> items;
     for (const Pod* pod : pods_.all())
-        list.push_back(pod_json(*pod, loop_.system().utc()));
-    return json_answer(200, {{"pods", std::move(list)}});
+        items.push_back({pod->sequence, pod_json(*pod, loop_.system().utc(), options_.pods.later),
+                         !pod->cluster_id.empty() && with_members == "false"});
+    return list_answer(request, "pods", std::move(items), options_.pods.later);
 }
 
 Response RunpodApi::get_pod(const Request& request) {
@@ -144,70 +182,66 @@ Response RunpodApi::get_pod(const Request& request) {
 }
 
 Response RunpodApi::create_pod(const Request& request) {
-    json body;
-    if (auto refused = read_body(request, body))
-        return *refused;
-    if (const auto errors = create_violations(body); !errors.empty())
+    const auto given = read_body(request);
+    if (!given)
+        return given.error();
+    if (const auto errors = create_violations(*given, options_.pods.later); !errors.empty())
         return invalid_request(errors);
-    if (auto refused = check_create(body))
+    const auto body = templates_->merged(*given);
+    if (!body)
+        return body.error();
+    if (options_.pods.later && body->dump().size() > kMaxBody)
+        return problem(413, "request body too large with its template merged in");
+    if (auto refused = check_create(*body))
         return *refused;
-    return place_pod(body);
-}
-
-Response RunpodApi::patch_pod(const Request& request) {
-    Pod* pod = pods_.find(request.param("id"));
-    if (!pod)
-        return problem(404, kNotFound);
-    json body;
-    if (auto refused = read_body(request, body))
-        return *refused;
-    if (const auto errors = violations(update_pod_schema(), body); !errors.empty())
-        return invalid_request(errors);
-    for (const auto& [name, value] : body.items())
-        if (name != "name")
-            return problem(400,
-                           fmt::format("the simulator changes only the name of a pod, not its {}", name));
-    pod->name = body.value("name", pod->name);
-    return show(*pod);
+    return place_pod(*body);
 }
 
 Response RunpodApi::delete_pod(const Request& request) {
     Pod* pod = pods_.find(request.param("id"));
     if (!pod)
         return problem(404, kNotFound);
+    if (!pod->cluster_id.empty())
+        return problem(409, kClusterMember);
     pods_.terminate(*pod, "deleted");
-    Response response;
-    response.status = 204;
-    return response;
+    return no_content();
 }
 
 Response RunpodApi::pod_action(const Request& request) {
     Pod* pod = pods_.find(request.param("id"));
     if (!pod)
         return problem(404, kNotFound);
-    json body;
-    if (auto refused = read_body(request, body))
-        return *refused;
-    if (const auto errors = violations(pod_action_schema(), body); !errors.empty())
-        return invalid_request(errors);
-    const std::string action = body["action"];
+    const auto body = checked_body(request, pod_action_schema());
+    if (!body)
+        return body.error();
+    if (!pod->cluster_id.empty())
+        return problem(409, kClusterMember);
+    const std::string action = (*body)["action"];
     const auto allowed = actions_of(*pod);
     if (std::find(allowed.begin(), allowed.end(), action) == allowed.end())
         return problem(409,
                        fmt::format("action '{}' is not allowed while the pod is {}", action, pod->status));
     if (action == "terminate") {
         pods_.terminate(*pod, "terminated");
-        Response response;
-        response.status = 204;
-        return response;
+        return no_content();
     }
-    if (action == "stop")
-        pods_.stop(*pod, "asked for");
-    else if (action == "restart")
-        pods_.restart(*pod);
-    else if (!pods_.start(*pod))
-        return problem(400, kNoFreeGpus);
+    if (auto refused = act(*pod, action))
+        return *refused;
     return show(*pod);
+}
+
+std::optional<Response> RunpodApi::act(Pod& pod, const std::string& action) {
+    if (action == "start")
+        return pods_.start(pod) ? std::nullopt : std::optional(problem(400, kNoFreeGpus));
+    if (pod.is_locked) // stop and reset; whether terminate is refused too is not known
+        return problem(400, kLocked);
+    if (action == "stop" && options_.no_volume_stop && !pod.network_volume().empty())
+        return problem(400, "a pod with a network volume cannot be stopped, only terminated");
+    if (action == "stop")
+        pods_.stop(pod, "asked for");
+    else
+        pods_.restart(pod);
+    return std::nullopt;
 }
 
 Response RunpodApi::pod_logs(const Request& request) {
@@ -218,12 +252,10 @@ Response RunpodApi::pod_logs(const Request& request) {
 }
 
 Response RunpodApi::put_ssh_keys(const Request& request) {
-    json body;
-    if (auto refused = read_body(request, body))
-        return *refused;
-    if (const auto errors = violations(ssh_keys_schema(), body); !errors.empty())
-        return invalid_request(errors);
-    ssh_keys_ = body["keys"].get<std::vector<std::string>>();
+    const auto body = checked_body(request, ssh_keys_schema());
+    if (!body)
+        return body.error();
+    ssh_keys_ = (*body)["keys"].get<std::vector<std::string>>();
     return json_answer(200, {{"keys", ssh_keys_}});
 }
 

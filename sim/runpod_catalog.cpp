@@ -1,10 +1,8 @@
 #include "sim/runpod_api.hpp"
 
 #include "base/text.hpp"
-#include "sim/problem.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <fmt/core.h>
 #include <regex>
 
@@ -12,6 +10,12 @@ namespace podsmith::sim {
 namespace {
 
 using nlohmann::json;
+
+const std::vector<std::string> kCenterIncludes{"GPU_AVAILABILITY", "CPU_AVAILABILITY"};
+
+bool has(const std::vector<std::string>& list, const std::string& word) {
+    return std::find(list.begin(), list.end(), word) != list.end();
+}
 
 /// The query of a GPU listing, read.
 struct GpuQuery {
@@ -21,15 +25,6 @@ struct GpuQuery {
     std::string rule;                    ///< broken rule between parameters: 400
 };
 
-std::vector<std::string> list_of(const Request& request, const char* name) {
-    std::vector<std::string> out;
-    const auto range = request.query.equal_range(name);
-    for (auto entry = range.first; entry != range.second; ++entry)
-        for (const std::string& part : split(entry->second, ','))
-            out.push_back(part);
-    return out;
-}
-
 void check_each(GpuQuery& query, const char* name, const std::vector<std::string>& values,
                 const char* pattern) {
     for (std::size_t i = 0; i < values.size(); ++i)
@@ -38,32 +33,15 @@ void check_each(GpuQuery& query, const char* name, const std::vector<std::string
                 fmt::format("$.{}[{}]: '{}' does not match pattern '{}'", name, i, values[i], pattern));
 }
 
-void check_enum(GpuQuery& query, const char* name, const std::vector<std::string>& values,
-                const std::vector<std::string>& allowed) {
-    for (const std::string& value : values) {
-        if (std::find(allowed.begin(), allowed.end(), value) != allowed.end())
-            continue;
-        std::string list;
-        for (const std::string& word : allowed)
-            list += (list.empty() ? "'" : ", '") + word + "'";
-        query.violations.push_back(fmt::format("$.{}: value must be one of {}", name, list));
-    }
-}
-
-GpuQuery read_query(const Request& request) {
+GpuQuery read_query(const Request& request, bool lenient) {
     GpuQuery query;
     const auto include = list_of(request, "include");
     const auto product = list_of(request, "product");
-    check_enum(query, "include", include, {"AVAILABILITY"});
-    check_enum(query, "product", product, {"POD", "CLUSTER", "SERVERLESS"});
+    check_words(query.violations, "include", include, {"AVAILABILITY"});
+    check_words(query.violations, "product", product, {"POD", "CLUSTER", "SERVERLESS"});
     query.demand.cloud = request.query_value("cloud").value_or("SECURE");
-    check_enum(query, "cloud", {query.demand.cloud}, {"SECURE", "COMMUNITY"});
-    const std::string count = request.query_value("count").value_or("1");
-    const auto [end, error] = std::from_chars(count.data(), count.data() + count.size(), query.demand.count);
-    if (error != std::errc() || end != count.data() + count.size())
-        query.violations.push_back("$.count: got string, want integer");
-    else if (query.demand.count < 1)
-        query.violations.push_back(fmt::format("$.count: minimum: got {}, want 1", count));
+    check_words(query.violations, "cloud", {query.demand.cloud}, {"SECURE", "COMMUNITY"});
+    query.demand.count = number_of(query.violations, request, "count", 1, 1);
     query.demand.countries = list_of(request, "countryCodes");
     check_each(query, "countryCodes", query.demand.countries, "^[A-Z]{2}$");
     query.demand.cuda = list_of(request, "cudaVersions");
@@ -77,7 +55,7 @@ GpuQuery read_query(const Request& request) {
              {"product", "count", "cloud", "countryCodes", "cudaVersions", "minCudaVersion"})
             if (request.query.contains(name))
                 query.rule = fmt::format("{} requires include=AVAILABILITY", name);
-    if (!include.empty() && product.empty())
+    if (!include.empty() && product.empty() && !lenient)
         query.rule = "include=AVAILABILITY requires product";
     if (!query.demand.cuda.empty() && !query.demand.min_cuda.empty())
         query.rule = "cudaVersions and minCudaVersion are mutually exclusive";
@@ -130,16 +108,20 @@ void RunpodApi::add_catalog_routes() {
     router_.on("GET", "/v2/catalog/datacenters",
                [this](const Request& request) { return list_data_centers(request); });
     router_.on("GET", "/v2/catalog/datacenters/{id}", [this](const Request& request) {
+        std::vector<std::string> errors;
+        const auto include = list_of(request, "include");
+        check_words(errors, "include", include, kCenterIncludes);
+        if (!errors.empty())
+            return invalid_request(errors);
         const DataCenter* center = catalog_.data_center(request.param("id"));
-        if (!center)
-            return problem(404, "resource not found");
-        return json_answer(200,
-                           data_center_json(*center, request.query_value("include") == "GPU_AVAILABILITY"));
+        return center ? json_answer(200, data_center_json(*center, has(include, "GPU_AVAILABILITY"),
+                                                          has(include, "CPU_AVAILABILITY")))
+                      : problem(404, kNotFound);
     });
 }
 
 Response RunpodApi::list_gpus(const Request& request) {
-    const GpuQuery query = read_query(request);
+    const GpuQuery query = read_query(request, options_.lenient_include);
     if (auto refused = refusal(query))
         return *refused;
     const auto& wanted = query.demand.countries;
@@ -156,58 +138,68 @@ Response RunpodApi::list_gpus(const Request& request) {
 }
 
 Response RunpodApi::get_gpu(const Request& request) {
-    const GpuQuery query = read_query(request);
+    const GpuQuery query = read_query(request, options_.lenient_include);
     if (auto refused = refusal(query))
         return *refused;
     const GpuType* type = catalog_.gpu(request.param("id"));
-    return type ? json_answer(200, gpu_json(catalog_, *type, query)) : problem(404, "resource not found");
+    return type ? json_answer(200, gpu_json(catalog_, *type, query)) : problem(404, kNotFound);
 }
 
-json RunpodApi::data_center_json(const DataCenter& center, bool with_gpus) const {
+json RunpodApi::data_center_json(const DataCenter& center, bool with_gpus, bool with_cpus) const {
     json out{{"id", center.id},
              {"name", center.id}, // as live; never a place name
              {"region", center.region},
-             {"globalNetwork", true},
-             {"networkVolumeTypes", json::array({"STANDARD"})},
+             {"globalNetwork", center.has_global_network},
+             {"networkVolumeTypes", center.volumes},
              {"compliance", center.compliance}};
-    if (!with_gpus)
-        return out;
-    json gpus = json::array();
-    for (const GpuType& type : catalog_.gpus()) {
-        Demand demand;
-        demand.gpu = type.id;
-        if (const std::string level = catalog_.level(demand, center.id); level != "NONE")
-            gpus.push_back({{"id", type.id}, {"name", type.name}, {"availability", level}});
-    }
-    if (!gpus.empty())
-        out["gpuAvailability"] = std::move(gpus);
+    const auto add_levels = [&](const char* field, const auto& types, int count) {
+        json list = json::array();
+        for (const auto& type : types) {
+            Demand demand;
+            demand.gpu = type.id;
+            demand.count = count;
+            if (const std::string level = catalog_.level(demand, center.id); level != "NONE")
+                list.push_back({{"id", type.id}, {"name", type.name}, {"availability", level}});
+        }
+        if (!list.empty())
+            out[field] = std::move(list);
+    };
+    if (with_gpus)
+        add_levels("gpuAvailability", catalog_.gpus(), 1);
+    if (with_cpus)
+        add_levels("cpuAvailability", catalog_.cpus(), 2);
     return out;
 }
 
 Response RunpodApi::list_data_centers(const Request& request) {
-    GpuQuery query;
+    std::vector<std::string> errors;
     const auto include = list_of(request, "include");
     const auto regions = list_of(request, "regions");
-    check_enum(query, "include", include, {"GPU_AVAILABILITY", "CPU_AVAILABILITY"});
-    check_enum(query, "regions", regions,
-               {"NORTH_AMERICA", "SOUTH_AMERICA", "EUROPE", "ASIA", "MIDDLE_EAST", "AFRICA", "OCEANIA",
-                "ANTARCTICA", "UNKNOWN"});
-    if (auto refused = refusal(query))
-        return *refused;
-    const bool with_gpus = std::find(include.begin(), include.end(), "GPU_AVAILABILITY") != include.end();
+    const auto volumes = list_of(request, "networkVolumeTypes");
     const auto compliance = list_of(request, "compliance");
+    const auto global = request.query_value("globalNetwork");
+    check_words(errors, "include", include, kCenterIncludes);
+    check_words(errors, "regions", regions,
+                {"NORTH_AMERICA", "SOUTH_AMERICA", "EUROPE", "ASIA", "MIDDLE_EAST", "AFRICA", "OCEANIA",
+                 "ANTARCTICA", "UNKNOWN"});
+    check_words(errors, "networkVolumeTypes", volumes, {"STANDARD", "HIGH_PERFORMANCE"});
+    check_words(errors, "compliance", compliance,
+                {"GDPR", "ISO_IEC_27001", "ISO_14001", "PCI_DSS", "HITRUST", "SOC_1_TYPE_2", "SOC_2_TYPE_2",
+                 "SOC_3_TYPE_2", "ITAR", "FISMA_HIGH", "HIPAA", "RENEWABLE"});
+    check_words(errors, "globalNetwork", {global.value_or("true")}, {"true", "false"});
+    if (!errors.empty())
+        return invalid_request(errors);
+    const auto has_all = [](const std::vector<std::string>& wanted, const std::vector<std::string>& present) {
+        return std::all_of(wanted.begin(), wanted.end(),
+                           [&](const std::string& word) { return has(present, word); });
+    };
     json list = json::array();
-    for (const DataCenter& center : catalog_.data_centers()) {
-        const bool in_region =
-            regions.empty() || std::find(regions.begin(), regions.end(), center.region) != regions.end();
-        const bool complies =
-            std::all_of(compliance.begin(), compliance.end(), [&center](const std::string& word) {
-                return std::find(center.compliance.begin(), center.compliance.end(), word) !=
-                       center.compliance.end();
-            });
-        if (in_region && complies)
-            list.push_back(data_center_json(center, with_gpus));
-    }
+    for (const DataCenter& center : catalog_.data_centers())
+        if ((regions.empty() || has(regions, center.region)) && has_all(volumes, center.volumes) &&
+            has_all(compliance, center.compliance) &&
+            (!global || center.has_global_network == (*global == "true")))
+            list.push_back(
+                data_center_json(center, has(include, "GPU_AVAILABILITY"), has(include, "CPU_AVAILABILITY")));
     return json_answer(200, {{"dataCenters", std::move(list)}});
 }
 

@@ -79,30 +79,47 @@ std::vector<std::string> actions_of(const Pod& pod) {
     return {"start", "terminate"};
 }
 
-json pod_json(const Pod& pod, double now) {
-    return {{"id", pod.id},
-            {"name", pod.name},
-            {"status", pod.status},
-            {"actions", actions_of(pod)},
-            {"image", pod.image},
-            {"args", pod.args},
-            {"disk", pod.disk},
-            {"env", pod.env},
-            {"ports", pod.ports},
-            {"registry", pod.registry},
-            {"mounts", pod.mounts},
-            {"gpu", {{"id", pod.gpu_id}, {"count", pod.gpu_count}}},
-            {"cloud", pod.cloud},
-            {"dataCenterId", text_or_null(pod.place == kCommunity ? "" : pod.place)},
-            {"cudaVersion", text_or_null(pod.cuda)},
-            {"ssh", ssh_json(pod)},
-            {"template", nullptr},
-            {"cost", pod.cost}, // unchanged when EXITED, as live
-            {"locked", false},
-            {"globalNetworking", {{"enabled", false}}},
-            {"runtime", runtime_json(pod, now)},
-            {"createdAt", utc_text(pod.created_at)},
-            {"startedAt", pod.started_at ? json(utc_text(*pod.started_at)) : json(nullptr)}};
+json pod_json(const Pod& pod, double now, bool later) {
+    json out{{"id", pod.id},
+             {"name", pod.name},
+             {"status", pod.status},
+             {"actions", actions_of(pod)},
+             {"image", pod.image},
+             {"args", pod.args},
+             {"disk", pod.disk},
+             {"env", pod.env},
+             {"ports", pod.ports},
+             {"registry", pod.registry},
+             {"mounts", pod.mounts},
+             {"cloud", pod.cloud},
+             {"dataCenterId", text_or_null(pod.place == kCommunity ? "" : pod.place)},
+             {"cudaVersion", text_or_null(pod.cuda)},
+             {"ssh", ssh_json(pod)},
+             {"template", nullptr},
+             {"cost", pod.cost}, // unchanged when EXITED, as live
+             {"locked", pod.is_locked},
+             {"globalNetworking", {{"enabled", pod.has_global_network}}},
+             {"runtime", runtime_json(pod, now)},
+             {"createdAt", utc_text(pod.created_at)},
+             {"startedAt", pod.started_at ? json(utc_text(*pod.started_at)) : json(nullptr)}};
+    if (pod.has_global_network)
+        out["globalNetworking"]["internalDns"] = pod.id + ".runpod.internal";
+    if (pod.is_cpu())
+        out["cpu"] = {{"id", pod.cpu_id}, {"vcpuCount", pod.vcpu_count}, {"memory", pod.memory}};
+    else
+        out["gpu"] = {{"id", pod.gpu_id}, {"count", pod.gpu_count}};
+    if (!pod.cluster_id.empty()) {
+        out["cluster"] = {{"id", pod.cluster_id}, {"rank", pod.cluster_rank}, {"ip", pod.cluster_ip}};
+        if (!pod.cluster_role.empty())
+            out["cluster"]["role"] = pod.cluster_role;
+    }
+    if (later) {
+        out["cmd"] = pod.cmd;
+        out["entrypoint"] = pod.entrypoint;
+        if (!pod.is_cpu())
+            out["gpu"].update({{"vcpuCount", pod.vcpu_count}, {"memory", pod.memory}});
+    }
+    return out;
 }
 
 } // namespace podsmith::sim

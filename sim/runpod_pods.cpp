@@ -7,13 +7,12 @@
 namespace podsmith::sim {
 namespace {
 
+using nlohmann::json;
 using tcp = asio::ip::tcp;
 
 constexpr double kProbeEvery = 0.05;
 constexpr int kMaxProbes = 100; // then the mapping is shown anyway: it never promised that sshd listens
 constexpr const char* kImageWithoutContainer = "podsmith-sim/no-container";
-constexpr double kHoursPerMonth = 730;
-constexpr double kDiskPerMonth = 0.10, kStoppedVolumePerMonth = 0.20; // USD per GB
 
 bool answers(net::Loop& loop, int port) {
     tcp::socket socket(loop.context());
@@ -33,12 +32,19 @@ int Pod::volume_gb() const {
     return mounts.contains("persistent") ? mounts["persistent"].value("size", 0) : 0;
 }
 
+std::string Pod::network_volume() const {
+    const json list = mounts.value("network", json::array());
+    return list.empty() ? "" : list[0].value("volumeId", "");
+}
+
 std::string Pod::volume_path() const {
+    if (!network_volume().empty())
+        return mounts["network"][0].value("path", "");
     return mounts.contains("persistent") ? mounts["persistent"].value("path", "/workspace") : "/workspace";
 }
 
-PodBook::PodBook(net::Loop& loop, Catalog& catalog, PodSettings settings)
-    : loop_(loop), catalog_(catalog), settings_(std::move(settings)) {}
+PodBook::PodBook(net::Loop& loop, Catalog& catalog, Ledger& ledger, PodSettings settings)
+    : loop_(loop), catalog_(catalog), ledger_(ledger), settings_(std::move(settings)) {}
 
 PodBook::~PodBook() {
     clear();
@@ -49,7 +55,8 @@ std::filesystem::path PodBook::root_of(const Pod& pod) const {
 }
 
 std::filesystem::path PodBook::volume_of(const Pod& pod) const {
-    return settings_.dir / "volumes" / pod.id;
+    const std::string network = pod.network_volume();
+    return network.empty() ? settings_.dir / "volumes" / pod.id : settings_.volume_folder(network);
 }
 
 Pod* PodBook::find(const std::string& id) {
@@ -72,12 +79,13 @@ Pod& PodBook::create(std::unique_ptr<Pod> pod, const std::string& place) {
     pod->key = "rpa_pod_" + system.random_tag(32);
     pod->host_suffix = system.random_tag(8);
     pod->place = place;
-    pod->cuda = catalog_.cuda_of(place);
+    pod->sequence = next_++;
+    pod->cuda = pod->is_cpu() ? "" : catalog_.cuda_of(place);
     pod->created_at = system.utc();
     pod->settled_at = loop_.now();
     pod->timer = std::make_unique<net::Timer>(loop_);
     pod->log = std::make_shared<LogBuffer>(loop_);
-    catalog_.take(pod->gpu_id, place, pod->gpu_count);
+    catalog_.take(pod->resource(), place, pod->resource_count());
     pods_.push_front(std::move(pod));
     Pod& kept = *pods_.front();
     kept.log->add("system", "create pod network");
@@ -111,7 +119,7 @@ int PodBook::fresh_port(Pod& pod) {
 
 void PodBook::boot(Pod& pod) {
     ++pod.generation;
-    pod.is_up = pod.is_ssh_mapped = false;
+    pod.is_up = pod.is_ssh_mapped = pod.is_preempted = false;
     pod.started_at.reset();
     pod.status = settings_.provisioning_first ? "PROVISIONING" : "RUNNING";
     pod.changed_at = loop_.system().utc();
@@ -121,55 +129,13 @@ void PodBook::boot(Pod& pod) {
     after(pod, settings_.boot, &PodBook::begin_container);
 }
 
-SandboxSpec PodBook::spec_of(Pod& pod) {
-    SandboxSpec spec;
-    spec.pod_id = pod.id;
-    spec.root = root_of(pod);
-    if (pod.volume_gb() > 0)
-        spec.volume = volume_of(pod);
-    spec.volume_path = pod.volume_path();
-    spec.image = pod.image;
-    spec.args = pod.args;
-    const GpuType* type = catalog_.gpu(pod.gpu_id);
-    spec.gpu_count = pod.gpu_count;
-    spec.gpu_name = pod.gpu_id;
-    spec.gpu_memory_gb = type ? type->memory : 0;
-    spec.ssh_port = pod.ssh_port;
-    spec.env = settings_.world;
-    for (const auto& [name, value] : pod.env)
-        spec.env[name] = value;
-    spec.env["RUNPOD_POD_ID"] = pod.id;
-    spec.env["RUNPOD_POD_HOSTNAME"] = pod.id + "-" + pod.host_suffix;
-    spec.env["RUNPOD_API_KEY"] = pod.key;
-    spec.env["RUNPOD_DC_ID"] = pod.place == kCommunity ? "" : pod.place;
-    spec.env["RUNPOD_GPU_COUNT"] = std::to_string(pod.gpu_count);
-    spec.env["RUNPOD_CPU_COUNT"] = std::to_string(8 * pod.gpu_count);
-    spec.env["RUNPOD_PUBLIC_IP"] = "127.0.0.1";
-    if (pod.has_ssh_port())
-        spec.env["RUNPOD_TCP_PORT_22"] = std::to_string(pod.ssh_port);
-    spec.on_log = [log = pod.log](const std::string& source, const std::string& line) {
-        log->add(source, line);
-    };
-    // Posted: the sandbox must not be destroyed inside its own call.
-    spec.on_exit = [this, alive = std::weak_ptr(alive_), id = pod.id, generation = pod.generation](int code) {
-        loop_.post([this, alive, id, generation, code] {
-            Pod* ended = alive.expired() ? nullptr : find(id);
-            if (!ended || ended->generation != generation)
-                return;
-            ended->log->add("system", fmt::format("container exited with code {}", code));
-            stop(*ended, "container ended");
-        });
-    };
-    return spec;
-}
-
 void PodBook::begin_container(Pod& pod) {
     pod.status = "RUNNING";
     pod.log->add("system", "start container for " + pod.image + ": begin");
     std::error_code ignored;
     if (!settings_.no_sshd && pod.image != kImageWithoutContainer) {
         std::filesystem::create_directories(root_of(pod), ignored);
-        if (pod.volume_gb() > 0)
+        if (pod.volume_gb() > 0 || !pod.network_volume().empty())
             std::filesystem::create_directories(volume_of(pod), ignored);
         auto sandbox = Sandbox::start(loop_, spec_of(pod));
         if (!sandbox) {
@@ -214,15 +180,15 @@ void PodBook::stop(Pod& pod, const std::string& why) {
     pod.status = "EXITED";
     pod.changed_at = loop_.system().utc();
     pod.log->add("system", "stop container: " + why);
-    catalog_.give_back(pod.gpu_id, pod.place, pod.gpu_count);
+    catalog_.give_back(pod.resource(), pod.place, pod.resource_count());
 }
 
 bool PodBook::start(Pod& pod) {
     // A pod in ERROR still holds its GPUs.
     if (pod.status == "EXITED") {
-        if (catalog_.free(pod.gpu_id, pod.place) < pod.gpu_count)
+        if (pod.is_host_full || catalog_.free(pod.resource(), pod.place) < pod.resource_count())
             return false;
-        catalog_.take(pod.gpu_id, pod.place, pod.gpu_count);
+        catalog_.take(pod.resource(), pod.place, pod.resource_count());
     }
     settle(pod);
     boot(pod);
@@ -239,9 +205,10 @@ void PodBook::terminate(Pod& pod, const std::string& why) {
     const bool holds_gpus = pod.status != "EXITED";
     end_container(pod);
     if (holds_gpus)
-        catalog_.give_back(pod.gpu_id, pod.place, pod.gpu_count);
+        catalog_.give_back(pod.resource(), pod.place, pod.resource_count());
     std::error_code ignored;
-    std::filesystem::remove_all(volume_of(pod), ignored);
+    if (pod.network_volume().empty()) // a network volume lives on
+        std::filesystem::remove_all(volume_of(pod), ignored);
     pod.status = "TERMINATED";
     pod.ended_by = why;
     pod.ended_at = loop_.system().utc();
@@ -252,7 +219,7 @@ void PodBook::terminate(Pod& pod, const std::string& why) {
 }
 
 Result<int> PodBook::move_sshd(Pod& pod) {
-    if (!pod.is_up)
+    if (!pod.is_up || pod.is_preempted)
         return fail(Kind::conflict, fmt::format("move sshd of pod {}: no container runs", pod.id),
                     "start the pod first");
     if (!pod.sandbox) {
@@ -270,32 +237,24 @@ Result<int> PodBook::move_sshd(Pod& pod) {
     return pod.ssh_port;
 }
 
-void PodBook::settle(Pod& pod) {
-    const double now = loop_.now();
-    const double hours = (now - pod.settled_at) / 3600;
-    pod.settled_at = now;
-    pod.spent += hours * rate(pod);
-}
-
-double PodBook::rate(const Pod& pod) {
-    if (pod.status == "TERMINATED")
-        return 0;
-    const bool stopped = pod.status == "EXITED";
-    const double volume =
-        pod.volume_gb() * (stopped ? kStoppedVolumePerMonth : kDiskPerMonth) / kHoursPerMonth;
-    const double compute = stopped ? 0 : pod.cost + pod.disk * kDiskPerMonth / kHoursPerMonth;
-    return compute + volume;
-}
-
-double PodBook::spent() {
-    double sum = 0;
-    for (auto& pod : pods_) {
-        settle(*pod);
-        sum += pod->spent;
+Result<void> PodBook::preempt(Pod& pod) {
+    if (pod.status == "EXITED")
+        return fail(Kind::conflict, fmt::format("preempt pod {}: it holds no machine", pod.id),
+                    "start the pod first");
+    if (pod.is_preempted)
+        return {}; // its grace runs already
+    pod.is_preempted = true;
+    pod.log->add("system", "the machine is reclaimed");
+    if (!pod.sandbox || !pod.sandbox->end_softly()) {
+        finish_preempt(pod);
+        return {};
     }
-    for (const auto& pod : ended_)
-        sum += pod->spent;
-    return sum;
+    after(pod, settings_.preempt_grace, &PodBook::finish_preempt);
+    return {};
+}
+
+void PodBook::finish_preempt(Pod& pod) {
+    stop(pod, "preempted");
 }
 
 void PodBook::clear() {

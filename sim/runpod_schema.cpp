@@ -48,6 +48,8 @@ public:
             check_string(schema, value.get<std::string>(), path);
         if (value.is_number() && schema.contains("minimum") && value < schema["minimum"])
             add(path, fmt::format("minimum: got {}, want {}", value.dump(), schema["minimum"].dump()));
+        if (value.is_number() && schema.contains("maximum") && value > schema["maximum"])
+            add(path, fmt::format("maximum: got {}, want {}", value.dump(), schema["maximum"].dump()));
         if (value.is_array())
             check_array(schema, value, path);
         if (value.is_object())
@@ -81,6 +83,8 @@ private:
     void check_string(const json& schema, const std::string& text, const std::string& path) {
         if (schema.contains("minLength") && text.size() < schema["minLength"].get<std::size_t>())
             add(path, fmt::format("minLength: got {}, want {}", text.size(), schema["minLength"].dump()));
+        if (schema.contains("maxLength") && text.size() > schema["maxLength"].get<std::size_t>())
+            add(path, fmt::format("maxLength: got {}, want {}", text.size(), schema["maxLength"].dump()));
         if (!schema.contains("pattern"))
             return;
         const auto pattern = schema["pattern"].get<std::string>();
@@ -104,6 +108,9 @@ private:
             missing_.push_back(fmt::format("{}: missing {} {}", path,
                                            absent.size() > 1 ? "properties" : "property",
                                            quoted_list(absent)));
+        if (schema.contains("minProperties") && value.size() < schema["minProperties"].get<std::size_t>())
+            add(path,
+                fmt::format("minProperties: got {}, want {}", value.size(), schema["minProperties"].dump()));
         const json properties = schema.value("properties", json::object());
         const json rest = schema.value("additionalProperties", json(true));
         std::vector<std::string> unknown;
@@ -122,36 +129,6 @@ private:
     std::vector<std::string> missing_, others_;
 };
 
-const char* const kPodSchema = R"json({
-  "type": "object", "additionalProperties": false, "required": ["name"],
-  "properties": {
-    "args": {"type": "string"},
-    "disk": {"type": "integer", "minimum": 1},
-    "env": {"type": "object", "additionalProperties": {"type": "string"}},
-    "image": {"type": "string"},
-    "ports": {"type": "array", "items": {"type": "string"}},
-    "registry": {"type": ["string", "null"]},
-    "name": {"type": "string", "minLength": 1},
-    "cloud": {"type": "string", "enum": ["SECURE", "COMMUNITY"]},
-    "cpu": {"type": "object", "additionalProperties": false, "required": ["id", "vcpuCount"], "properties": {
-      "id": {"type": "string", "minLength": 1}, "vcpuCount": {"type": "integer", "minimum": 2}}},
-    "dataCenterIds": {"type": "array", "items": {"type": "string"}},
-    "globalNetworking": {"type": "boolean"},
-    "gpu": {"type": "object", "additionalProperties": false, "required": ["id"], "properties": {
-      "id": {"type": "string"}, "count": {"type": "integer", "minimum": 1},
-      "allowedCudaVersions": {"type": "array", "items": {"type": "string", "pattern": "^\\d+\\.\\d+$"}},
-      "minCudaVersion": {"type": "string", "pattern": "^\\d+\\.\\d+$"}}},
-    "mounts": {"type": "object", "additionalProperties": false, "properties": {
-      "persistent": {"type": "object", "additionalProperties": false, "required": ["size", "path"], "properties": {
-        "size": {"type": "integer", "minimum": 10}, "path": {"type": "string"}}},
-      "network": {"type": "array", "maxItems": 1, "items": {
-        "type": "object", "additionalProperties": false, "required": ["volumeId", "path"], "properties": {
-          "volumeId": {"type": "string"}, "path": {"type": "string"}}}}}},
-    "startJupyter": {"type": "boolean"},
-    "startSsh": {"type": "boolean"},
-    "templateId": {"type": "string", "minLength": 1}
-  }})json";
-
 } // namespace
 
 std::vector<std::string> violations(const json& schema, const json& value) {
@@ -160,46 +137,18 @@ std::vector<std::string> violations(const json& schema, const json& value) {
     return validator.take();
 }
 
-const json& create_pod_schema() {
-    static const json schema = json::parse(kPodSchema);
-    return schema;
-}
-
-const json& update_pod_schema() {
-    static const json schema = [] {
-        json copy = json::parse(kPodSchema);
-        copy.erase("required");
-        for (const char* name : {"cloud", "cpu", "gpu", "dataCenterIds", "startSsh", "startJupyter"})
-            copy["properties"].erase(name);
-        copy["properties"]["locked"] = {{"type", "boolean"}};
-        return copy;
-    }();
-    return schema;
-}
-
-const json& pod_action_schema() {
-    static const json schema = json::parse(R"json({
-      "type": "object", "additionalProperties": false, "required": ["action"], "properties": {
-        "action": {"type": "string", "enum": ["start", "stop", "restart", "terminate"]}}})json");
-    return schema;
-}
-
-const json& ssh_keys_schema() {
-    static const json schema = json::parse(R"json({
-      "type": "object", "additionalProperties": false, "required": ["keys"], "properties": {
-        "keys": {"type": "array", "items": {"type": "string",
-          "pattern": "^(ssh-|ecdsa-|sk-)[^ \\r\\n]+ [A-Za-z0-9+/=]+( [^\\r\\n]*)?$"}}}})json");
-    return schema;
-}
-
-std::vector<std::string> create_violations(const json& body) {
-    std::vector<std::string> errors = violations(create_pod_schema(), body);
+std::vector<std::string> create_violations(const json& body, bool later) {
+    const json& schema = create_pod_schema(later);
+    std::vector<std::string> errors = violations(schema, body);
+    if (body.is_object() && !body.contains("templateId") && !body.contains("image"))
+        errors.insert(errors.begin(), "$: missing property 'image'");
     if (!body.is_object() || body.contains("name"))
         return errors;
     // The container's fields and the pod's own are two sub-schemas; when the second fails, its fields count
     // as unknown.
-    static const std::set<std::string> container{"args", "disk", "env", "image", "ports", "registry"};
-    const json& properties = create_pod_schema()["properties"];
+    static const std::set<std::string> container{"args", "disk",  "env",      "image",
+                                                 "cmd",  "ports", "registry", "entrypoint"};
+    const json& properties = schema["properties"];
     std::vector<std::string> own;
     for (const auto& [name, value] : body.items())
         if (properties.contains(name) && !container.contains(name))

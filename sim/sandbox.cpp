@@ -239,6 +239,7 @@ public:
         if (running_->is_alive())
             running_->kill();
     }
+    bool end_softly() override { return running_->is_alive() && order("end\n"); }
     Result<int> move_sshd() override {
         if (!running_->is_alive())
             return fail(Kind::conflict,
@@ -251,13 +252,15 @@ public:
             return fail(done.error().in("move sshd of pod " + running_->spec.pod_id));
         }
         release_port(std::exchange(running_->spec.ssh_port, *port));
-        const std::string_view verb = "move\n";
-        if (::write(running_->control, verb.data(), verb.size()) < 0)
+        if (!order("move\n"))
             return fail(Kind::conflict, "move sshd of pod " + running_->spec.pod_id + ": the pod is ending");
         return *port;
     }
 
 private:
+    /// Tells the first process of the pod.
+    bool order(std::string_view verb) { return ::write(running_->control, verb.data(), verb.size()) >= 0; }
+
     PodDisk disk_;
     std::shared_ptr<Running> running_;
 };

@@ -49,6 +49,9 @@ public:
     virtual bool has_sshd() const = 0;
     /// Kills everything in it and waits for the end (some ms); on_exit is not called. Idempotent.
     virtual void stop() = 0;
+    /// Sends SIGTERM to every process in it and does not wait; on_exit is called when the command ends. False
+    /// when it does not run.
+    virtual bool end_softly() = 0;
     /// Kills sshd and every session, starts it again on another port; container disk and detached jobs stay.
     /// Kind conflict when the pod does not run.
     virtual Result<int> move_sshd() = 0;

@@ -30,6 +30,21 @@ asio::awaitable<bool> send_all(std::shared_ptr<tcp::socket> socket, std::string 
     co_return !error;
 }
 
+/// Sends the text in pieces, evenly over `seconds`; at once when that is 0.
+asio::awaitable<bool> send_slowly(net::Loop& loop, std::shared_ptr<tcp::socket> socket, std::string text,
+                                  double seconds) {
+    constexpr std::size_t kMostPieces = 100;
+    const std::size_t pieces = seconds > 0 ? std::min(kMostPieces, text.size()) : 1;
+    bool sent = true;
+    for (std::size_t i = 0; sent && i < pieces; ++i) {
+        const std::size_t from = text.size() * i / pieces, to = text.size() * (i + 1) / pieces;
+        sent = co_await send_all(socket, text.substr(from, to - from));
+        if (sent && i + 1 < pieces)
+            co_await loop.sleep(seconds / static_cast<double>(pieces - 1));
+    }
+    co_return sent;
+}
+
 std::shared_ptr<Request> request_from(http::request<http::string_body>& message) {
     auto request = std::make_shared<Request>();
     request->method = std::string(message.method_string());
@@ -115,8 +130,8 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     void begin(tcp::socket socket);
     void stop();
     static net::Async<void> serve(std::shared_ptr<Impl> self, std::shared_ptr<tcp::socket> socket);
-    static asio::awaitable<bool> send(std::shared_ptr<tcp::socket> socket, std::shared_ptr<Response> response,
-                                      Framing framing);
+    static asio::awaitable<bool> send(net::Loop& loop, std::shared_ptr<tcp::socket> socket,
+                                      std::shared_ptr<Response> response, Framing framing);
 
     struct Connection {
         std::weak_ptr<tcp::socket> socket;
@@ -194,7 +209,7 @@ net::Async<void> Server::Impl::serve(std::shared_ptr<Impl> self, std::shared_ptr
         if (error == http::error::body_limit || error == http::error::header_limit) {
             *response = answer(413, "request too large\n", "text/plain; charset=utf-8");
             framing.keep_alive = false;
-            co_await send(socket, response, framing);
+            co_await send(self->loop, socket, response, framing);
             break;
         }
         if (error)
@@ -206,7 +221,7 @@ net::Async<void> Server::Impl::serve(std::shared_ptr<Impl> self, std::shared_ptr
         *response = co_await self->dispatch(request);
         if (response->delay > 0)
             co_await self->loop.sleep(response->delay);
-        const bool whole = co_await send(socket, response, framing);
+        const bool whole = co_await send(self->loop, socket, response, framing);
         if (!whole)
             break;
     }
@@ -215,8 +230,13 @@ net::Async<void> Server::Impl::serve(std::shared_ptr<Impl> self, std::shared_ptr
     co_return Result<void>();
 }
 
-asio::awaitable<bool> Server::Impl::send(std::shared_ptr<tcp::socket> socket,
+asio::awaitable<bool> Server::Impl::send(net::Loop& loop, std::shared_ptr<tcp::socket> socket,
                                          std::shared_ptr<Response> response, Framing framing) {
+    if (response->reset) {
+        ErrorCode ignored;
+        socket->set_option(asio::socket_base::linger(true, 0), ignored);
+        socket->close(ignored); // without a shutdown: RST, not FIN
+    }
     if (response->drop)
         co_return false;
     const bool streams = response->stream && !framing.is_head;
@@ -227,7 +247,7 @@ asio::awaitable<bool> Server::Impl::send(std::shared_ptr<tcp::socket> socket,
     if (!streams) {
         if (!framing.is_head)
             head += response->body.substr(0, response->truncate_at.value_or(std::string::npos));
-        const bool sent = co_await send_all(socket, std::move(head));
+        const bool sent = co_await send_slowly(loop, socket, std::move(head), response->drip);
         co_return sent&& framing.keep_alive;
     }
     const bool begun = co_await send_all(socket, std::move(head));

@@ -61,6 +61,9 @@ Result<void> Simulator::Impl::prepare() {
     api_key = Secret(std::move(key_text), "RUNPOD_API_KEY");
     hub_token = Secret("hf_sim" + system.random_tag(31), "HF_TOKEN");
     core->rtt = options.rtt / 1000;
+    if (!options.record.empty())
+        if (auto opened = core->record.open(options.record); !opened)
+            return fail(opened.error());
     for (const std::string& spec : options.faults)
         if (auto added = core->faults.add(spec); !added)
             return fail(added.error());
@@ -84,6 +87,10 @@ Result<void> Simulator::Impl::build() {
     runpod.pods.boot = options.boot;
     runpod.pods.provisioning_first = options.provisioning_first;
     runpod.pods.no_sshd = options.no_sshd;
+    runpod.pods.later = options.later;
+    runpod.pods.preempt_grace = options.preempt_grace;
+    runpod.lenient_include = options.lenient_include;
+    runpod.no_volume_stop = options.no_volume_stop;
     runpod.pods.dir = scratch.path();
     // A real container finds the real services by their names; here it needs their addresses.
     runpod.pods.world = {{"RUNPOD_API_URL", api_server->url()}, {"HF_ENDPOINT", hub_server->url()}};

@@ -20,7 +20,10 @@ cut_sshd() {
 
 obey() {
     while read -r order <&3; do
-        [ "$order" = move ] && cut_sshd </dev/null
+        case $order in
+        move) cut_sshd </dev/null ;;
+        end) kill -TERM -1 ;; # all but this shell
+        esac
     done
     kill -KILL -1
 }
@@ -28,6 +31,13 @@ obey() {
 mapfile -d '' -t start_command </opt/podsmith-sim/command
 obey &
 exec 3<&-
+trap : TERM # not for us: the pod lives as long as its command (which gets the default again)
 "${start_command[@]}" &
-wait $!
-exit $?
+command=$!
+wait "$command"
+code=$?
+while kill -0 "$command" 2>/dev/null; do # a trapped signal ended the wait
+    wait "$command"
+    code=$?
+done
+exit $code

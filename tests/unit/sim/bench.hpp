@@ -82,6 +82,16 @@ public:
         REQUIRE(answer.status == 201);
         return json::parse(answer.body);
     }
+    /// The answer's JSON, which must come with this status.
+    json expect(int status, const std::string& method, const std::string& path, const json& body = nullptr) {
+        const auto answer = call(method, path, body.is_null() ? "" : body.dump());
+        INFO(method << " " << path << ": " << answer.body);
+        CHECK(answer.status == status);
+        return answer.body.empty() ? json() : json::parse(answer.body);
+    }
+    int action(const std::string& id, const std::string& name) {
+        return call("POST", "/v2/pods/" + id + "/action", json{{"action", name}}.dump()).status;
+    }
     /// Asks for the pod until its SSH address shows.
     json wait_up(const std::string& id) {
         json pod = get("/v2/pods/" + id);
