@@ -65,7 +65,7 @@ json deploy(Bench& bench, const json& more = json::object()) {
     return data(bench, kDeploy, order(more))["podFindAndDeployOnDemand"];
 }
 
-const char* const kNoCapacity =
+const char* const kNothingFree =
     "There are no longer any instances available with the requested specifications. "
     "Please refresh and try again.";
 
@@ -146,7 +146,7 @@ TEST_CASE("capacity: one text and one code; cloud ALL tries both; the count and 
     SimOptions options = Bench::api_only();
     options.stock = "NVIDIA L40S=0,NVIDIA L40S@COMMUNITY=1,NVIDIA A40@US-KS-2=2";
     Bench bench(options);
-    const json none{kNoCapacity, "SUPPLY_CONSTRAINT", {"podFindAndDeployOnDemand"}};
+    const json none{kNothingFree, "SUPPLY_CONSTRAINT", {"podFindAndDeployOnDemand"}};
     CHECK(failure(bench, kDeploy, order({{"cloudType", "SECURE"}})) == none);
     const json pod = deploy(bench);
     CHECK(pod["machine"]["dataCenterId"].is_null());
@@ -162,9 +162,9 @@ TEST_CASE("nothing free in one cloud says more than not sold in the other") {
     SimOptions options = Bench::api_only();
     options.stock = "NVIDIA B200=0";
     Bench bench(options);
-    CHECK(failure(bench, kDeploy, order({{"gpuTypeId", "NVIDIA B200"}}))[0] == kNoCapacity);
+    CHECK(failure(bench, kDeploy, order({{"gpuTypeId", "NVIDIA B200"}}))[0] == kNothingFree);
     CHECK(failure(bench, kDeploy, order({{"gpuTypeId", "NVIDIA B200"}, {"cloudType", "COMMUNITY"}}))[0] !=
-          kNoCapacity);
+          kNothingFree);
 }
 
 TEST_CASE("a volume disk may be smaller than v2 allows") {
