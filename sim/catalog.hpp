@@ -83,7 +83,8 @@ public:
     std::string level(const Demand& demand) const;
     void take(const std::string& gpu, const std::string& place, int count);
     void give_back(const std::string& gpu, const std::string& place, int count);
-    /// Every CUDA version that some host of the demand's cloud reports, and whether one is free for the demand.
+    /// Every CUDA version that some host of the demand's cloud reports, and whether one is free for the
+    /// demand.
     std::map<std::string, bool> cuda_versions(const Demand& demand) const;
     /// The CUDA version of the hosts of a place.
     std::string cuda_of(const std::string& place) const;

@@ -128,7 +128,7 @@ asio::awaitable<Response> create(ApiPtr api, Known what, RequestPtr request) {
         co_return v1_error(400, fmt::format("create {}: the body is not a JSON object", what->noun));
     json body = what->create(*input);
     V2Answer answer = co_await call_v2(api, "POST", std::string("/v2/") + what->v2, std::move(body));
-    co_return answer.is_ok() ? json_answer(201, what->show(answer.body))
+    co_return answer.is_ok() ? json_answer(200, what->show(answer.body)) // not 201, as only pods are
                              : v1_refusal(fmt::format("create {}", what->noun), answer);
 }
 
