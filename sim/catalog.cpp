@@ -3,6 +3,7 @@
 #include "base/text.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fmt/core.h>
 
@@ -42,6 +43,10 @@ int ram_per_gpu(const GpuType& type) {
 
 int vcpu_per_gpu(const GpuType& type) {
     return type.memory >= 80 ? 16 : 8;
+}
+
+double spot_price(double price) {
+    return std::round(price * 55) / 100;
 }
 
 int compare_versions(const std::string& a, const std::string& b) {
@@ -181,6 +186,19 @@ int Catalog::free(const std::string& gpu, const std::string& place) const {
 std::string Catalog::cuda_of(const std::string& place) const {
     const DataCenter* center = data_center(place);
     return center ? center->cuda : kCommunityCuda;
+}
+
+std::map<std::string, bool> Catalog::cuda_versions(const Demand& demand) const {
+    std::vector<std::string> places{kCommunity};
+    if (demand.cloud != "COMMUNITY") {
+        places.clear();
+        for (const DataCenter& center : centers_)
+            places.push_back(center.id);
+    }
+    std::map<std::string, bool> out;
+    for (const std::string& place : places)
+        out[cuda_of(place)] |= pods_that_fit(demand, place) > 0;
+    return out;
 }
 
 bool Catalog::allows(const Demand& demand, const std::string& place) const {

@@ -69,7 +69,7 @@ private:
         if (auto written = write_file(file, simulator_.environment_text(), 0600); !written)
             return fail(written.error().in("write the variables"));
         fmt::print("podsmith sim: a local Runpod and Hugging Face, until Ctrl-C\n"
-                   "  Runpod API  {}/v2   pods, clusters, volumes, templates, billing, catalogue\n"
+                   "  Runpod API  {}/v2   pods, clusters, volumes, templates, billing, catalogue; /graphql, /v1\n"
                    "  Hub         {}\n"
                    "  pods        {}\n"
                    "  variables   {}\n"

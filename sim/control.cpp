@@ -20,6 +20,8 @@ json pod_state(const Pod& pod) {
             {"is_spot", pod.is_spot},
             {"bid", pod.bid},
             {"cost_per_hour", pod.cost},
+            {"is_spot", pod.is_spot},
+            {"bid", pod.bid},
             {"spent", pod.spent},
             {"created_at", utc_text(pod.created_at)},
             {"ended_at", pod.ended_by.empty() ? json(nullptr) : json(utc_text(pod.ended_at))},
@@ -57,6 +59,35 @@ Response done(const Result<void>& result) {
 
 enum class Side { api, hub };
 
+std::string route_of(const Core& core, const Request& request, Side side) {
+    if (side == Side::hub)
+        return core.hub->route_of(request);
+    const std::string first = request.segments.empty() ? "" : request.segments[0];
+    if (first == "graphql")
+        return request.method + " /graphql";
+    return first == "v1" && core.v1 ? core.v1->route_of(request) : core.api->route_of(request);
+}
+
+/// The real answer, by what the path begins with.
+asio::awaitable<Response> handle(std::shared_ptr<Core> core, std::shared_ptr<Request> request, Side side) {
+    const std::string first = request->segments.empty() ? "" : request->segments[0];
+    Response response;
+    if (side == Side::hub)
+        response = co_await core->hub->dispatch(request);
+    else if (first == "v2")
+        response = co_await RunpodApi::dispatch(core->api, request);
+    else if (first == "graphql" && core->graphql)
+        response = co_await GraphqlApi::dispatch(core->graphql, request);
+    else if (first == "v1" && core->v1)
+        response = co_await V1Api::dispatch(core->v1, request);
+    else if (first == "graphql" || first == "v1")
+        response = answer(410, R"({"error":"this API has been retired; use REST v2","status":410})",
+                          "application/json");
+    else
+        response = problem(404, "resource not found");
+    co_return response;
+}
+
 void record(Core& core, const Request& request, const Response& response, const std::vector<Fault>& faults) {
     if (!core.record.is_open())
         return;
@@ -67,8 +98,7 @@ void record(Core& core, const Request& request, const Response& response, const 
 }
 
 asio::awaitable<Response> serve(std::shared_ptr<Core> core, std::shared_ptr<Request> request, Side side) {
-    const bool is_v2 = side == Side::api && !request->segments.empty() && request->segments[0] == "v2";
-    std::string route = side == Side::hub ? core->hub->route_of(*request) : core->api->route_of(*request);
+    const std::string route = route_of(*core, *request, side);
     ++core->requests[route.empty() ? request->method + " (no route)" : route];
     const std::vector<Fault> faults = core->faults.match(*request);
     if (core->rtt > 0)
@@ -80,15 +110,8 @@ asio::awaitable<Response> serve(std::shared_ptr<Core> core, std::shared_ptr<Requ
             record(*core, *request, *response, faults);
         co_return std::move(*response);
     }
-    if (side == Side::hub) {
-        Response real = co_await core->hub->dispatch(request);
-        *response = std::move(real);
-    } else if (is_v2) {
-        Response real = co_await RunpodApi::dispatch(core->api, request);
-        *response = std::move(real);
-    } else {
-        *response = problem(404, "resource not found");
-    }
+    Response real = co_await handle(core, request, side);
+    *response = std::move(real);
     apply_after(faults, *response);
     if (side == Side::api)
         record(*core, *request, *response, faults);

@@ -1,7 +1,9 @@
 #pragma once
 #include "sim/faults.hpp"
+#include "sim/graphql_api.hpp"
 #include "sim/record.hpp"
 #include "sim/runpod_api.hpp"
+#include "sim/v1_api.hpp"
 
 namespace podsmith::sim {
 
@@ -13,6 +15,8 @@ struct Core {
     FaultPlan faults;
     Recorder record;
     std::shared_ptr<RunpodApi> api;
+    std::shared_ptr<GraphqlApi> graphql; ///< null: gone, 410
+    std::shared_ptr<V1Api> v1;           ///< likewise
     std::shared_ptr<Router> hub = std::make_shared<Router>();
     std::map<std::string, int> requests; ///< calls per route ("POST /v2/pods")
     Router control;

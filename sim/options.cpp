@@ -46,6 +46,19 @@ Flag text(std::string name, std::string value, std::string help, T SimOptions::*
     return {name, std::move(value), std::move(help), std::move(set)};
 }
 
+/// A flag that takes one of two words.
+Flag choice(std::string name, std::string words, std::string help, std::string SimOptions::*member) {
+    auto set = [name, words, member](SimOptions& options, const std::string& given) -> Result<void> {
+        for (const std::string& word : split(words, '|'))
+            if (word == given) {
+                options.*member = given;
+                return {};
+            }
+        return bad(name, given, words);
+    };
+    return {name, words, std::move(help), std::move(set)};
+}
+
 Flag flip(std::string name, std::string help, bool SimOptions::*member) {
     auto set = [member](SimOptions& options, const std::string&) -> Result<void> {
         options.*member = true;
@@ -82,6 +95,10 @@ std::vector<Flag> flags() {
         text("--price", "LIST", "USD per GPU and hour, e.g. 'NVIDIA L40S=0.86'", &SimOptions::prices),
         text("--quota", "M,H,D", "calls a minute, an hour, a day before 429", &SimOptions::quotas),
         number("--balance", "USD", "of the account (default 100)", &SimOptions::balance, 1e9),
+        choice("--graphql", "on|gone", "gone: GraphQL answers 410", &SimOptions::graphql),
+        choice("--v1", "on|gone", "gone: REST v1 answers 410", &SimOptions::v1),
+        choice("--spot", "on|off", "off: GraphQL knows no spot pods, bids and spot prices",
+               &SimOptions::spot),
         number("--keep-alive", "SECONDS", "between comments on a silent log stream (default 10)",
                &SimOptions::keep_alive, 3600),
         flip("--later", "the later contract: paging, cmd and entrypoint, minRamPerGpu, secrets, 413",

@@ -9,13 +9,15 @@ namespace podsmith::sim {
 
 /// What the simulator is told on the command line.
 struct SimOptions {
-    std::filesystem::path env_file;  ///< where to write the variables for clients; empty: not at all
-    int port = 0;                    ///< of the Runpod API; 0: any free one
-    int hub_port = 0;                ///< of the Hub
-    double boot = 1;                 ///< seconds from create (or start) to a running container
-    bool provisioning_first = false; ///< PROVISIONING, STARTING, RUNNING instead of RUNNING at once
-    double rtt = 0;                  ///< milliseconds added to each answer
-    bool no_sshd = false;            ///< pods are entries of the API only; their SSH port is closed
+    std::filesystem::path env_file;        ///< where to write the variables for clients; empty: not at all
+    int port = 0;                          ///< of the Runpod API; 0: any free one
+    int hub_port = 0;                      ///< of the Hub
+    double boot = 1;                       ///< seconds from create (or start) to a running container
+    bool provisioning_first = false;       ///< PROVISIONING, STARTING, RUNNING instead of RUNNING at once
+    double rtt = 0;                        ///< milliseconds added to each answer
+    std::string graphql = "on", v1 = "on"; ///< "gone": 410
+    std::string spot = "on";               ///< "off": GraphQL knows no spot pods
+    bool no_sshd = false;                  ///< pods are entries of the API only; their SSH port is closed
     std::string stock, prices, quotas;
     double balance = 100;         ///< USD
     double keep_alive = 10;       ///< seconds between comments on a silent log stream

@@ -105,10 +105,7 @@ std::optional<Response> RunpodApi::refuse(const Request& request, bool& is_count
     if (!starts_with_no_case(header, "Bearer ") || trim(header.substr(7)).empty())
         return problem(401, "missing bearer token");
     const std::string token = trim(header.substr(7));
-    Pod* own = nullptr;
-    for (Pod* pod : pods_.all())
-        if (pod->key == token)
-            own = pod;
+    const Pod* own = pod_of_key(token);
     if (token != options_.api_key && !own)
         return problem(401, "invalid bearer token");
     is_counted = true;
@@ -123,6 +120,19 @@ std::optional<Response> RunpodApi::refuse(const Request& request, bool& is_count
     if (own && !is_own)
         return problem(403, "access denied");
     return std::nullopt;
+}
+
+Pod* RunpodApi::pod_of_key(const std::string& key) {
+    for (Pod* pod : pods_.all())
+        if (pod->key == key)
+            return pod;
+    return nullptr;
+}
+
+asio::awaitable<Response> RunpodApi::handle(std::shared_ptr<RunpodApi> self,
+                                            std::shared_ptr<Request> request) {
+    Response response = co_await self->router_.dispatch(request);
+    co_return response;
 }
 
 asio::awaitable<Response> RunpodApi::dispatch(std::shared_ptr<RunpodApi> self,

@@ -46,8 +46,22 @@ public:
     static asio::awaitable<Response> dispatch(std::shared_ptr<RunpodApi> self,
                                               std::shared_ptr<Request> request);
 
+    // What `dispatch` is made of, for GraphQL and v1 that are put on top of this.
+
+    /// The answer that ends the call before its handler: Cloudflare's 403, 401, 429, 403. Nothing: go on.
+    std::optional<Response> refuse(const Request& request, bool& is_counted);
+    void add_limits(Response& response) const { limits_.add_headers(response, loop_.now()); }
+    static asio::awaitable<Response> handle(std::shared_ptr<RunpodApi> self,
+                                            std::shared_ptr<Request> request);
+    /// Balance at 0 ends every pod.
+    void collect_debts();
+    /// The pod whose own key this is, or nullptr.
+    Pod* pod_of_key(const std::string& key);
+    net::Loop& loop() const { return loop_; }
+
     PodBook& pods() { return pods_; }
     Catalog& catalog() { return catalog_; }
+    const Catalog& catalog() const { return catalog_; }
     /// USD spent so far by pods, clusters and network volumes, ended ones included.
     double spent();
     double balance_left() { return options_.balance - spent(); }
@@ -60,11 +74,6 @@ private:
     void add_catalog_routes();
     void add_cpu_routes();
     void add_cluster_routes();
-
-    /// The answer that ends the call before its handler: Cloudflare's 403, 401, 429, 403. Nothing: go on.
-    std::optional<Response> refuse(const Request& request, bool& is_counted);
-    /// Balance at 0 ends every pod.
-    void collect_debts();
 
     Response create_pod(const Request& request);
     /// The broken rule of a create that has its template merged in.

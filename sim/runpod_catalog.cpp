@@ -94,16 +94,8 @@ json gpu_json(const Catalog& catalog, const GpuType& type, GpuQuery query) {
             centers.push_back({{"id", center.id}, {"name", center.id}, {"availability", level}});
     if (!centers.empty())
         out["dataCenters"] = std::move(centers);
-    // Every version that some host of the type reports, and whether one is free under the same filters.
-    std::map<std::string, bool> versions;
-    std::vector<std::string> places{kCommunity};
-    for (const DataCenter& center : catalog.data_centers())
-        places.push_back(center.id);
-    for (const std::string& place : places)
-        if ((query.demand.cloud == "COMMUNITY") == (place == kCommunity))
-            versions[catalog.cuda_of(place)] |= catalog.level(query.demand, place) != "NONE";
     out["cudaVersions"] = json::array();
-    for (const auto& [version, available] : versions)
+    for (const auto& [version, available] : catalog.cuda_versions(query.demand))
         out["cudaVersions"].push_back({{"version", version}, {"available", available}});
     return out;
 }

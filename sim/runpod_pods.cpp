@@ -122,6 +122,7 @@ void PodBook::boot(Pod& pod) {
     pod.is_up = pod.is_ssh_mapped = pod.is_preempted = false;
     pod.started_at.reset();
     pod.status = settings_.provisioning_first ? "PROVISIONING" : "RUNNING";
+    pod.changed_at = loop_.system().utc();
     pod.ssh_port = fresh_port(pod);
     pod.log->add("system", "create container " + pod.image);
     pod.log->add("system", fmt::format("{} Pulling from image", pod.image));
@@ -177,6 +178,7 @@ void PodBook::end_container(Pod& pod) {
 void PodBook::stop(Pod& pod, const std::string& why) {
     end_container(pod);
     pod.status = "EXITED";
+    pod.changed_at = loop_.system().utc();
     pod.log->add("system", "stop container: " + why);
     catalog_.give_back(pod.resource(), pod.place, pod.resource_count());
 }

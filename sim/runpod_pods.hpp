@@ -34,6 +34,7 @@ struct Pod {
     std::string cluster_id, cluster_role, cluster_ip; ///< of a member of a cluster
     int cluster_rank = 0;
     std::map<std::string, std::string> cluster_env; ///< NODE_RANK and kin
+    double changed_at = 0; ///< when it was last started or stopped
     double created_at = 0;
     std::optional<double> started_at; ///< of the running container
     bool is_up = false;               ///< the container runs: `runtime` is shown
@@ -105,6 +106,8 @@ public:
     /// Cuts every SSH connection and moves sshd to another port; disk and jobs stay. Gives the port.
     Result<int> move_sshd(Pod& pod);
 
+    /// USD an hour that a pod costs as it is now: GPUs or vCPUs, disks.
+    static double rate(const Pod& pod) { return hourly(pod).total(); }
     /// Books what the living pods have cost up to now.
     void settle_all();
     /// Ends everything at once (the simulator stops).
@@ -118,6 +121,7 @@ private:
     void end_container(Pod& pod);
     void probe(Pod& pod);
     void settle(Pod& pod);
+    static Amounts hourly(const Pod& pod);
     void after(Pod& pod, double seconds, void (PodBook::*next)(Pod&));
     int fresh_port(Pod& pod);
     void finish_preempt(Pod& pod);

@@ -103,6 +103,11 @@ Result<void> Simulator::Impl::build() {
     if (!api)
         return fail(api.error());
     core->api = std::move(*api);
+    const bool has_spot = options.spot == "on";
+    if (options.graphql == "on")
+        core->graphql = std::make_shared<GraphqlApi>(core->api, has_spot);
+    if (options.v1 == "on")
+        core->v1 = std::make_shared<V1Api>(core->api, has_spot);
     add_control_routes(*core);
     HubOptions hub_options;
     hub_options.token = hub_token.reveal();
@@ -160,7 +165,19 @@ std::filesystem::path Simulator::folder() const {
 }
 
 std::map<std::string, std::string> Simulator::environment() const {
-    return {{"RUNPOD_API_URL", api_url()},
+    const std::string api = api_url();
+    return {{"RUNPOD_API_URL", api},
+            // What other clients read: the SDK, the MCP server, runpodctl (whose RUNPOD_API_URL is v1's and
+            // so has another meaning than ours).
+            {"RUNPOD_API_BASE_URL", api},
+            {"RUNPOD_GRAPHQL_URL", api + "/graphql"},
+            {"RUNPOD_REST_V2_URL", api + "/v2"},
+            {"RUNPOD_REST_V2_API_URL", api + "/v2"},
+            {"RUNPOD_REST_API_URL", api + "/v1"},
+            {"RUNPOD_PUBLIC_GRAPHQL_URL", api + "/graphql"},
+            {"RUNPOD_AUTHED_GRAPHQL_URL", api + "/graphql"},
+            {"RUNPOD_REST_ENDPOINT", api + "/v1"},
+            {"RUNPOD_GRAPHQL_ENDPOINT", api + "/graphql"},
             {"RUNPOD_API_KEY", impl_->api_key.reveal()},
             {"HF_ENDPOINT", hub_url()},
             {"HF_TOKEN", impl_->hub_token.reveal()},
