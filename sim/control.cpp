@@ -141,6 +141,13 @@ void add_control_routes(Core& core) {
     control.on("POST", "/_sim/stock", [&core](const Request& request) {
         return done(core.api->catalog().set_stock(text_of(request, "stock")));
     });
+    control.on("POST", "/_sim/pods", [&core](const Request& request) {
+        const json body = json::parse(request.body, nullptr, false);
+        const bool is_order = body.is_object() && body.contains("pod") && body["pod"].is_object() &&
+                              body.value("count", json()).is_number_integer();
+        return is_order ? done(core.api->seed(body["pod"], body["count"].get<int>()))
+                        : problem(422, "the body is {\"count\": N, \"pod\": {as for POST /v2/pods}}");
+    });
     on_pod(core, "kill-sshd-and-move", [&core](Pod& pod) {
         const Result<int> port = core.api->pods().move_sshd(pod);
         return port ? json_answer(200, {{"port", *port}}) : problem(409, port.error().text());

@@ -155,8 +155,12 @@ asio::awaitable<Response> RunpodApi::dispatch(std::shared_ptr<RunpodApi> self,
 void RunpodApi::collect_debts() {
     if (balance_left() > 0)
         return;
-    for (Pod* pod : pods_.all())
-        pods_.terminate(*pod, "balance used up");
+    for (Pod* pod : pods_.all()) {
+        if (!pod->mounts.contains("network"))
+            pods_.terminate(*pod, "balance used up");
+        else if (pod->status != "EXITED")
+            pods_.stop(*pod, "balance used up");
+    }
 }
 
 Response RunpodApi::show(const Pod& pod, int status) const {

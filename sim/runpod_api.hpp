@@ -53,11 +53,14 @@ public:
     void add_limits(Response& response) const { limits_.add_headers(response, loop_.now()); }
     static asio::awaitable<Response> handle(std::shared_ptr<RunpodApi> self,
                                             std::shared_ptr<Request> request);
-    /// Balance at 0 ends every pod.
+    /// Balance at 0 ends every pod; those with a network volume are stopped.
     void collect_debts();
     /// The pod whose own key this is, or nullptr.
     Pod* pod_of_key(const std::string& key);
     net::Loop& loop() const { return loop_; }
+
+    /// Makes `count` pods from the body of a create, whatever the stock and the limits say: for tests of many.
+    Result<void> seed(const nlohmann::json& body, int count);
 
     PodBook& pods() { return pods_; }
     Catalog& catalog() { return catalog_; }

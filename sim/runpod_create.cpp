@@ -195,6 +195,18 @@ std::optional<Response> RunpodApi::check_create(const json& body) const {
     return body.contains("cpu") ? check_cpu(body) : check_gpu(body);
 }
 
+Result<void> RunpodApi::seed(const json& body, int count) {
+    const std::string gpu = part(body, "gpu").value("id", "");
+    if (!catalog_.gpu(gpu) || !body.contains("name"))
+        return fail(
+            Kind::invalid, "a pod to make many of needs a name and the id of a GPU in the catalogue",
+            "for example {\"count\": 9, \"pod\": {\"name\": \"n\", \"gpu\": {\"id\": \"NVIDIA L40S\"}}}");
+    const std::string place = catalog_.data_centers().front().id;
+    for (int i = 0; i < count; ++i)
+        pods_.create(described_by(body), place);
+    return {};
+}
+
 Response RunpodApi::place_pod(const json& body) {
     // As live: without gpu.count nothing is found; data centers are enforced; a missing disk shows only once
     // a host is.
