@@ -13,7 +13,8 @@ grep -rqF very-secret-password "$PODSMITH_STATE" resources.out resources.err && 
 pass "resources"
 
 judged=0
-python3 "$e2e/../contract/check_openapi.py" "$scratch/calls" >judge.out 2>&1 || judged=$?
+grep -vF '"/graphql"' calls >v2_calls # the document is v2's
+python3 "$e2e/../contract/check_openapi.py" v2_calls >judge.out 2>&1 || judged=$?
 case $judged in
   0) pass "bodies: $(tail -n 1 judge.out)" ;;
   77) echo "skipped: $(tail -n 1 judge.out)" ;;
