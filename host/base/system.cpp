@@ -47,7 +47,7 @@ double System::utc() const {
     return read_clock(CLOCK_REALTIME);
 }
 double System::monotonic() const {
-    return read_clock(CLOCK_MONOTONIC);
+    return read_clock(CLOCK_BOOTTIME);
 }
 
 std::optional<std::string> System::env(const std::string& name) const {

@@ -17,12 +17,11 @@ M.SCRIPT = [==[
 # podsmith's guard: ends this pod when its lease runs out. Runs as $home/script.
 #   boot                                     arm from PODSMITH_LEASE, at the first start of the container
 #   hold SECONDS ACTION LIMIT LIMIT_ACTION   arm, or renew. LIMIT: seconds until the end whatever is renewed, 0 for none
+#   leave                                    go on watching, but not at later starts of the container
 #   off                                      stop watching, also at later starts of the container
 # An ACTION is terminate or stop.
 set -u
-home=/run/podsmith-guard
-mkdir -p "$home" 2>/dev/null && [ -w "$home" ] || { home=/tmp/podsmith-guard; mkdir -p "$home"; }
-chmod 700 "$home"
+home=${0%/*}
 
 variable() {
   eval "value=\${$1-}"
@@ -95,15 +94,26 @@ end_jobs() {
   sleep 5
 }
 
+# The image's own tool may know a way that the key opens when REST v2 does not.
+by_tool() { RUNPOD_API_KEY=$key runpodctl "$1" pod "$id" >>"$home/log" 2>&1; }
+
+# try_to ACTION TRY: what cannot be stopped, because the pod does not allow it or the key is refused again and again, is
+# terminated.
 try_to() {
   if [ "$1" = stop ]; then
     status=$(call POST "/v2/pods/$id/action" '{"action":"stop"}')
-    case $status in 2*) return 0 ;; 400 | 409 | 422) ;; *) return 1 ;; esac # what cannot be stopped is terminated
+    case $status in
+    2*) return 0 ;;
+    400 | 409 | 422) ;;
+    4*)
+      if by_tool stop; then return 0; fi
+      [ "$status" != 429 ] && [ "$2" -ge 3 ] || return 1 ;;
+    *) return 1 ;;
+    esac
   fi
   status=$(call DELETE "/v2/pods/$id")
   case $status in 2* | 404) return 0 ;; esac
-  # The image's own tool may know a way that this key opens.
-  RUNPOD_API_KEY=$key runpodctl remove pod "$id" >>"$home/log" 2>&1
+  by_tool remove
 }
 
 # finish ACTION REASON: until it has worked, or somebody has renewed the lease after all.
@@ -111,11 +121,11 @@ finish() {
   say "$2: $1 of pod $id"
   end_jobs
   [ "$1" != stop ] || mark_off # whoever starts it again holds no lease
-  pause=2
-  until try_to "$1"; do
+  pause=2 try=1
+  until try_to "$1" "$try"; do
     say "$1 failed (HTTP $status), trying again in $pause s"
     sleep "$pause"
-    pause=$((pause < 60 ? pause * 2 : 60))
+    pause=$((pause < 60 ? pause * 2 : 60)) try=$((try + 1))
     if [ "$3" = lease ] && read_lease && [ "$expires" != off ] && [ "$(uptime)" -lt "$expires" ]; then return; fi
   done
   say "$1 done"
@@ -137,36 +147,45 @@ watch() {
 }
 
 mark_off() { mkdir -p "${marker%/*}" && : >"$marker"; }
-put_lease() { printf '%s\n' "$*" >"$home/lease.new" && mv "$home/lease.new" "$home/lease"; }
+put_lease() {
+  printf '%s\n' "$*" >"$home/lease.new" && mv "$home/lease.new" "$home/lease" && return
+  echo "the lease cannot be written to $home" >&2
+  exit 1
+}
 
 hold() {
   now=$(uptime)
   put_lease "$boot" $((now + $1)) "$2" $(($3 > 0 ? now + $3 : 0)) "$4"
+  rm -f "$marker"
   if is_watched; then
-    echo renewed
+    echo "renewed $(cat "$home/checked")"
     return
   fi
   detach=$(command -v setsid)
   RUNPOD_POD_ID=$id RUNPOD_API_KEY=$key RUNPOD_API_URL=$api $detach sh "$home/script" watch </dev/null >/dev/null 2>&1 &
   echo "$! $(start_of $!)" >"$home/pid"
-  echo "armed $(check)"
+  check >"$home/checked"
+  echo "armed $(cat "$home/checked")"
 }
 
 case $1 in
-boot)
-  # Later starts are another matter: somebody has stopped the pod and started it again, and arms it when they log in.
-  born=$(variable PODSMITH_BORN)
-  [ $(($(date +%s) - ${born:-0})) -gt 1800 ] || [ -e "$marker" ] || { set -- $(variable PODSMITH_LEASE); hold "$@"; } >>"$home/log" ;;
+boot) [ -e "$marker" ] || { set -- $(variable PODSMITH_LEASE); hold "$@"; } >>"$home/log" ;;
 hold) shift; hold "$@" ;;
+leave) mark_off && echo left ;;
 off) put_lease "$boot" off - 0 -; mark_off; echo off ;;
-watch) umask 077; watch ;;
+watch) watch ;;
 esac
 ]==]
 
--- Puts the script that comes on standard input where it runs from; by rename, since sh reads a running script bit by bit.
--- No $$, $( or quotes: this text also stands in a start command, and start commands have readers of their own.
-local INSTALL = "h=/run/podsmith-guard; mkdir -p $h 2>/dev/null && [ -w $h ] || h=/tmp/podsmith-guard; mkdir -p $h"
-  .. " && cat >$h/new && mv $h/new $h/script && sh $h/script "
+-- Puts the script that comes on standard input where it runs from: a file system in memory where there is one, since a
+-- full disk must not keep a lease from being renewed. By rename, since sh reads a running script bit by bit, from a name of
+-- its own, since two may come at once. No quotes, no $$ and no $(: this text also stands in a start command, and start
+-- commands have readers of their own.
+local function install(verb)
+  local new = "$h/new-" .. core.random_tag(8)
+  return ("umask 077; for h in /dev/shm /run /tmp; do h=$h/podsmith-guard; mkdir -p $h 2>/dev/null && [ -w $h ] && break; done;"
+    .. " cat >%s && mv %s $h/script && sh $h/script %s"):format(new, new, verb)
+end
 
 -- ---- leases -------------------------------------------------------------------------------------------------------
 
@@ -218,8 +237,7 @@ function M.arm_at_boot(body, lease, limit, limit_action)
   if not body.image or body.templateId or not has_known_start(body.image) then return false end
   body.env.PODSMITH_GUARD = core.base64(M.SCRIPT)
   body.env.PODSMITH_LEASE = terms(lease, limit, limit_action)
-  body.env.PODSMITH_BORN = tostring(math.floor(core.utc()))
-  body.args = ("bash -c '{ echo \"$PODSMITH_GUARD\" | base64 -d | { %s boot; }; } & exec \"$@\"' start %s"):format(INSTALL,
+  body.args = ("bash -c '{ echo \"$PODSMITH_GUARD\" | base64 -d | { %s; }; } & exec \"$@\"' start %s"):format(install("boot"),
     body.args or "/start.sh")
   return true
 end
@@ -231,57 +249,80 @@ local PROBLEM = {
   ["no-tool"] = { "it has neither curl nor python3", "use an image with one of them, or go without a guard: lease = false (--lease off)" },
 }
 
+-- Said once a start of the container: what the guard found when it tried the pod's own key.
 local function tell_armed(pod, how)
-  local seconds = show.duration(pod.lease.seconds)
-  local fields = { pod = pod.id, lease = pod.lease.seconds, action = pod.lease.action, key_works = how == "200" }
-  pod.run:event("guard_armed", fields)
+  pod.run:event("guard_armed", { pod = pod.id, lease = pod.lease.seconds, action = pod.lease.action, key_works = how == "200" })
   if how ~= "200" and not pod.said_unproven then
     pod.said_unproven = true
     core.log("warn", ("pod %s is guarded, but its own key may not be able to end it (the API answered %s); should this machine "
-      .. "fail, look for the pod with podsmith reap after %s"):format(pod.id, how, seconds))
+      .. "fail, look for the pod with podsmith reap"):format(pod.id, how))
   end
+end
+
+local function run_guard(session, verb, timeout)
+  return session:exec(install(verb), { input = M.SCRIPT, timeout = timeout })
 end
 
 --- Arms the guard, or renews the lease. Waits. Raises remote when the pod cannot be guarded.
 ---@param pod podsmith.Pod with a lease and a session
-function M.hold(pod)
+---@param is_first? boolean the first time at this start of the container
+function M.hold(pod, is_first)
   local words = terms(pod.lease, pod.run.limit:guard_seconds(), pod:gentle_end())
-  local answer = pod.link:exec(INSTALL .. "hold " .. words, { input = M.SCRIPT, timeout = 60 })
-  if answer.stdout:match("^renewed") then return end
-  local how = answer.stdout:match("^armed (%S+)")
+  local answer = run_guard(pod.link, "hold " .. words, 60)
+  local how = answer.stdout:match("^%l+ (%S+)")
   local problem = PROBLEM[how]
-  if not how or problem then
+  if answer.code ~= 0 or not how or problem then
     errors.raise("remote", ("pod %s cannot be guarded: %s"):format(pod.id,
       problem and problem[1] or "its shell said: " .. (answer.stderr .. answer.stdout):sub(1, 300)),
       problem and problem[2] or "lease = false (--lease off) goes without a guard", { status = answer.code })
   end
-  tell_armed(pod, how)
+  pod.held_at = core.now()
+  if is_first then tell_armed(pod, how) end
+end
+
+-- The verbs that take back: each answers with its own word.
+local function take_back(pod, verb, word)
+  local answer = run_guard(pod:session(30), verb, 30)
+  if answer.stdout:match("^" .. word) then return end
+  errors.raise("remote", ("the guard of pod %s does not obey: %s"):format(pod.id, answer.stderr), nil, { status = answer.code })
 end
 
 --- Disarms the guard of a pod that shall live on. Waits.
 ---@param pod podsmith.Pod
-function M.off(pod)
-  local answer = pod:session(30):exec(INSTALL .. "off", { input = M.SCRIPT, timeout = 30 })
-  if not answer.stdout:match("^off") then
-    errors.raise("remote", ("the guard of pod %s cannot be switched off: %s"):format(pod.id, answer.stderr), nil,
-      { status = answer.code })
-  end
+function M.off(pod) take_back(pod, "off", "off") end
+
+--- Keeps the guard from being armed again by the next start of a pod that is about to be stopped; until then it watches.
+--- Waits.
+---@param pod podsmith.Pod
+function M.leave(pod) take_back(pod, "leave", "left") end
+
+-- A renewal that fails is tried again; when half a lease has gone by, it is said.
+local function note_failure(pod, err)
+  core.log("debug", ("the lease of pod %s was not renewed: %s"):format(pod.id, err.message))
+  local silent = core.now() - (pod.held_at or pod.born)
+  if silent < pod.lease.seconds / 2 or pod.said_unheld then return end
+  pod.said_unheld = true
+  core.log("warn", ("the lease of pod %s has not been renewed for %s; its guard ends it in %s: %s"):format(pod.id,
+    show.duration(silent), show.duration(math.max(0, pod.lease.seconds - silent)), err.message))
 end
 
---- Renews the pod's lease as long as the pod is ours: runs as a task of the run. A link that is down is tried again.
+-- Seconds between two looks: a machine that has slept through many of them must not lie down again first.
+local NAP = 15
+
+--- Renews the pod's lease as long as the pod is ours: runs as a task of the run. A link that is down is tried again, and so is
+--- everything else: as long as the pod lives, giving up would end it.
 ---@param pod podsmith.Pod
 function M.keep(pod)
   while pod.state == "created" do
-    local held, err = errors.try(function()
-      pod:session(pod.lease.seconds)
-      M.hold(pod)
-      return true
-    end)
-    if err then
-      core.log("debug", ("the lease of pod %s was not renewed: %s"):format(pod.id, err.message))
-      if err.kind == "lost" or err.kind == "auth" or err.kind == "host_key" then return end
+    local due = (pod.held_at or -math.huge) + math.min(pod.lease.seconds / 4, 120)
+    if not pod.is_resting and core.now() >= due then
+      local _, err = errors.try(function()
+        pod:session(pod.lease.seconds)
+        M.hold(pod)
+      end)
+      if err then note_failure(pod, err) else pod.said_unheld = nil end
     end
-    core.sleep(math.min(pod.lease.seconds / (held and 4 or 12), held and 120 or 30))
+    core.sleep(math.min(NAP, pod.lease.seconds / 12))
   end
 end
 

@@ -40,7 +40,7 @@ end
 local function rate_of(run)
   local rate = 0
   for _, pod in ipairs(run.pods) do
-    if pod.state ~= "terminated" and pod.state ~= "stopped" then rate = rate + pod.price end
+    if pod.state ~= "terminated" and pod.state ~= "stopped" and not pod.is_resting then rate = rate + pod.price end
   end
   return rate
 end
@@ -105,6 +105,10 @@ end
 --- Raises budget when the run has come to its limit: nothing is rented any more.
 function Limit:check_open()
   if self.reached then error(self.reached, 0) end
+  if self:seconds_left() <= 0 then
+    local _, text, hint = self:describe()
+    errors.raise("budget", text, hint)
+  end
   if self.expected and self.seconds and self.expected > self.seconds then
     errors.raise("budget", ("the work is expected to take %s, and the run may take %s"):format(show.duration(self.expected),
       show.duration(self.seconds)), "raise --max-duration, or lower --expected-duration")
@@ -117,36 +121,51 @@ local function end_jobs(pod)
   end
 end
 
--- Jobs first, so that they can write what they have; then the pods, each in the way that keeps its checkpoint.
+local function end_pod(pod)
+  if pod.state ~= "created" then return end
+  end_jobs(pod)
+  pod:rest()
+end
+
+-- Jobs first, so that they can write what they have; then the pods, each in the way that keeps its checkpoint, and each
+-- whatever becomes of the others.
 local function end_in_order(run)
   local ends = {}
   for i, pod in ipairs(run.pods) do
     ends[i] = function()
-      if pod.state ~= "created" then return end
-      end_jobs(pod)
-      pod:rest()
+      local ok, problem = pcall(end_pod, pod)
+      if not ok then core.log("error", ("pod %s could not be ended: %s"):format(pod.id, errors.from(problem).message)) end
     end
   end
   task.all(ends)
 end
 
-local function describe(limit)
-  local run = limit.run
-  local spent = limit.usd and run:cost() >= limit.usd - 1e-9
-  if spent then
-    return "budget_reached", ("the budget of %s is spent: %s after %s"):format(show.money(limit.usd), show.money(run:cost()),
+--- Which limit it is, as an event's name, a message and a hint.
+---@return string event, string text, string hint
+function Limit:describe()
+  local run = self.run
+  if self.usd and run:cost() >= self.usd - 1e-9 then
+    return "budget_reached", ("the budget of %s is spent: %s after %s"):format(show.money(self.usd), show.money(run:cost()),
       show.duration(core.now() - run.started)), "raise it with --budget; what the run has saved is named above"
   end
-  return "duration_reached", ("the run has taken the %s that it may"):format(show.duration(limit.seconds)),
+  return "duration_reached", ("the run has taken the %s that it may"):format(show.duration(self.seconds)),
     "raise it with --max-duration; what the run has saved is named above"
 end
 
--- The orderly end. Runs as a task of the run, apart from the script, which it ends last.
+local function has_pods(run)
+  for _, pod in ipairs(run.pods) do if pod.state == "created" then return true end end
+  return false
+end
+
+-- The orderly end. Runs as a task of the run, apart from the script, which it ends last. Comes again should a pod have
+-- appeared meanwhile.
 local function reach(limit)
   local run = limit.run
-  local event, text, hint = describe(limit)
-  limit.reached = errors.new("budget", text, hint)
-  run:event(event, { usd = run:cost(), budget = limit.usd, seconds = core.now() - run.started }, text .. "; ending in order")
+  if not limit.reached then
+    local event, text, hint = limit:describe()
+    limit.reached = errors.new("budget", text, hint)
+    run:event(event, { usd = run:cost(), budget = limit.usd, seconds = core.now() - run.started }, text .. "; ending in order")
+  end
   limit.ending = { waiting = {} }
   local _, ok, problem = task.shielded(end_in_order, run)
   local waiting = limit.ending.waiting
@@ -171,13 +190,13 @@ local function nap(limit)
     local rate = rate_of(limit.run)
     if rate > 0 then left = math.min(left, (WARNING * limit.usd - limit.run:cost()) / rate * 3600) end
   end
-  return math.max(0.05, math.min(left, 5))
+  return limit.reached and 1 or math.max(0.05, math.min(left, 5))
 end
 
 local function watch(limit)
   while true do
     if limit.usd and not limit.warned and limit.run:cost() >= WARNING * limit.usd then warn(limit) end
-    if limit:seconds_left() <= 0 then return reach(limit) end
+    if limit.reached and has_pods(limit.run) or not limit.reached and limit:seconds_left() <= 0 then reach(limit) end
     core.sleep(nap(limit))
   end
 end

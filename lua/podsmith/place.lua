@@ -183,7 +183,7 @@ local LATE = { 15, 30, 60, 120 }
 local function look_later(client, run, name)
   for _, pause in ipairs(LATE) do
     core.sleep(pause)
-    local _, found = errors.try(M.end_lost, client, name)
+    local found = errors.try(M.end_lost, client, name) -- a look that fails says nothing
     if found then
       run.unsettled[name] = nil
       return
@@ -271,6 +271,8 @@ local function settle(client, pod, spec)
     runs.journal():pod_created(pod.attempt, pod.data)
     for _, id in ipairs(pod.data._duplicates or {}) do client:delete_pod(id) end
     announce(pod)
+    if pod.price <= 0 then pod.price = pod.offer.price or 0 end -- until the service names one
+    pod.run.limit:check_open()
     check_price(pod, spec)
     if pod.is_armed_at_boot then pod:keep_lease() end
     pod.run.limit:watch()
@@ -334,15 +336,25 @@ function M.check_plan(gpus, run)
   affordable(candidates_of { gpu = gpus }, run)
 end
 
--- One round over all candidates.
-local function round(client, spec, candidates, run)
+-- One round over all candidates: a pod, or the last error; one that waiting can cure counts for all.
+local function round(client, spec, run)
+  local candidates = candidates_of(spec)
+  if spec.spot then candidates = with_bids(candidates, spec) end
   local last
   for _, candidate in ipairs(fresh_first(affordable(candidates, run))) do
     local pod, err = try_candidate(client, spec, candidate, run)
     if pod then return pod end
-    last = err
+    if not last or last.kind ~= "capacity" or err.kind == "capacity" then last = err end
   end
-  return nil, last
+  return nil, errors.within(("no GPU could be rented (%d candidate%s)"):format(#candidates, #candidates == 1 and "" or "s"), last)
+end
+
+-- A round that cannot begin for want of capacity (no spot offers) has failed like one whose candidates are all taken.
+local function try_round(client, spec, run)
+  local pod, err = errors.try(round, client, spec, run)
+  if pod or not err then return pod, err end
+  if err.kind ~= "capacity" then error(err, 0) end
+  return nil, err
 end
 
 -- Seconds between two rounds of waiting for capacity: soon at first, then at a pace that leaves the service in peace.
@@ -358,14 +370,10 @@ function M.rent(client, spec, run)
   local number = 0
   while true do
     number = number + 1
-    local candidates = candidates_of(spec)
-    if spec.spot then candidates = with_bids(candidates, spec) end
-    local pod, err = round(client, spec, candidates, run)
+    local pod, err = try_round(client, spec, run)
     if pod then return pod end
     local pause = pause_before(number)
-    if err.kind ~= "capacity" or core.now() + pause > deadline then
-      error(errors.within(("no GPU could be rented (%d candidate%s)"):format(#candidates, #candidates == 1 and "" or "s"), err), 0)
-    end
+    if err.kind ~= "capacity" or core.now() + pause > deadline then error(err, 0) end
     run:event("capacity_wait", { seconds = pause, left = deadline - core.now() },
       ("no capacity; looking again in %s, for another %s"):format(show.duration(pause), show.duration(deadline - core.now())))
     core.sleep(pause)

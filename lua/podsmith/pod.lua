@@ -37,6 +37,7 @@ function M.new(data, own)
     name = data.name,
     data = data,
     price = tonumber(data.cost) or 0,
+    billed = 0,
     gpu_text = data.gpu and ("%d x %s"):format(data.gpu.count or 1, data.gpu.id) or nil,
     state = "created",
     attempt = own.attempt,
@@ -68,9 +69,18 @@ end
 ---@return number
 function Pod:age() return (self.ended_at or core.now()) - self.born end
 
---- USD so far at the pod's price.
+--- USD so far: the pod's price for the time that it was not stopped.
 ---@return number
-function Pod:cost() return self.price * self:age() / 3600 end
+function Pod:cost()
+  local running = self.is_resting and 0 or (self.ended_at or core.now()) - (self.started or self.born)
+  return self.billed + self.price * running / 3600
+end
+
+-- Closes or opens an interval that bills.
+local function count_until_now(self)
+  self.billed = self:cost()
+  self.started = core.now()
+end
 
 --- Reads the pod's state anew. Waits. Raises not_found.
 ---@return podsmith.Pod self
@@ -101,8 +111,16 @@ end
 
 --- Renews the pod's lease from now on, as a task of its run. Does not wait.
 function Pod:keep_lease()
-  if self.keeper or not self.lease then return end
+  if not self.lease or self.keeper and self.keeper:status() == "running" then return end
   self.keeper = self.run:background(guard.keep, self)
+end
+
+-- A renewal must not come after what takes the lease back.
+local function stop_keeper(self)
+  if not self.keeper then return end
+  self.keeper:cancel()
+  pcall(self.keeper.wait, self.keeper)
+  self.keeper = nil
 end
 
 --- Waits until the pod is stopped or gone, for whatever reason, and raises lost then. One list call serves all who watch.
@@ -185,16 +203,30 @@ local function act(self, action)
   return self
 end
 
+-- The next start of a stopped pod may be by somebody who renews no lease: its guard must not arm itself then.
+local function leave_guard(self)
+  if not self.lease or self.state ~= "created" or self.data.status == "EXITED" then return end
+  local _, err = errors.try(guard.leave, self)
+  if err then
+    core.log("warn", ("pod %s is stopped, and its guard may end it %s after its next start: %s"):format(self.id,
+      show.duration(self.lease.seconds), err.message))
+  end
+end
+
 --- Stops the pod: compute billing ends, the container disk is wiped, the volume stays and bills double. Waits.
 function Pod:stop()
+  leave_guard(self)
+  act(self, "stop")
+  count_until_now(self)
   self.is_resting = true
-  return act(self, "stop")
+  return self
 end
 
 --- Starts a stopped pod on the same host; a capacity error when its GPUs are taken. Waits.
 function Pod:start()
   act(self, "start")
   self.is_resting = nil
+  self.started = core.now()
   return self
 end
 
@@ -259,17 +291,37 @@ end
 ---@return "stop"|"terminate"
 function Pod:gentle_end() return volume_gb(self) > 0 and "stop" or "terminate" end
 
+-- Seconds in which a stop that fails for no fault of ours is tried again: a checkpoint is worth the wait.
+local STOP_PATIENCE = 120
+
+-- Stops the pod, over a service that fails for a while. Gives the error when it cannot be stopped.
+local function stop_firmly(self)
+  local deadline, pause = core.now() + STOP_PATIENCE, 1
+  while true do
+    local stopped, err = errors.try(self.stop, self)
+    if stopped then return nil end
+    local passes = err.retryable or err.kind == "network" or err.kind == "timeout" or err.kind == "remote"
+    if not passes or core.now() + pause > deadline then return err end
+    core.sleep(pause)
+    pause = math.min(pause * 2, 15)
+  end
+end
+
 --- Ends compute billing and keeps the volume disk, which goes on billing a little. A pod without one, or one that cannot be
 --- stopped, is terminated. Waits.
 function Pod:rest()
   if self.state ~= "created" then return end
   if self:gentle_end() == "terminate" then return self:terminate() end
-  disarm(self)
-  local _, err = errors.try(self.stop, self)
+  local err = stop_firmly(self)
   if err then
     core.log("warn", ("pod %s could not be stopped (%s) and is terminated"):format(self.id, err.message))
     return self:terminate()
   end
+  self:note_stopped()
+end
+
+--- Says and records that the pod is stopped and its volume disk kept, with what that costs.
+function Pod:note_stopped()
   note_end(self, "stopped", "kept", "stopped; its volume disk is kept")
   local month = volume_gb(self) * STOPPED_VOLUME
   self.run:event("pod_stopped", { pod = self.id, volume_gb = volume_gb(self), usd_per_month = month },
@@ -281,6 +333,8 @@ end
 function Pod:keep() self.is_kept = true end
 
 local function leave_running(self)
+  if self.is_resting then return self:note_stopped() end
+  stop_keeper(self)
   disarm(self)
   self.state = "kept"
   if self.attempt then runs.journal():pod_kept(self.attempt) end
@@ -295,12 +349,20 @@ local function say_unended(self, failure)
   core.log("error", text:format(self.id, show.money(self.price), failure.message))
 end
 
+-- Somebody else has stopped the pod, or its host has failed: the volume disk may hold the only checkpoint.
+local function is_stopped_by_others(self, err)
+  return errors.is(err) and err.kind == "lost" and self.data.status == "EXITED" and not self.is_replaced
+    and self:gentle_end() == "stop"
+end
+
 --- Ends a pod's scope: terminated, or kept where the script or the user said so. Ctrl-C meanwhile does not stop that;
---- it is raised afterwards. A lost pod is deleted too: absence is no proof, and what is gone can be deleted.
+--- it is raised afterwards. A lost pod is deleted too: absence is no proof, and what is gone can be deleted. Only one that
+--- somebody else has stopped stays so when it has a volume disk: its checkpoint is not ours to throw away.
 function Pod:__close(err)
   if self.run then self.run:await_limit() end -- its pods are being ended in order, which this must not cut short
   local is_kept = not self.is_replaced and (self.is_kept or (self.run and self.run:keeps_pods(err ~= nil)))
   if self.state ~= "created" and (self.state ~= "lost" or is_kept) then return end
+  if is_stopped_by_others(self, err) then return self:note_stopped() end
   local cancellation, ok, failure = task.shielded(is_kept and leave_running or self.terminate, self)
   if cancellation and not err then error(cancellation, 0) end
   if ok then return end

@@ -132,9 +132,22 @@ end
 -- Arms the guard at the first login of each start of the container.
 local function arm(pod)
   if not pod.lease or pod.guarded == boot_of(pod) then return end
-  guard.hold(pod)
+  guard.hold(pod, true)
   pod.guarded = boot_of(pod)
   pod:keep_lease()
+end
+
+-- A link whose pod could not be guarded is not left for others to use.
+local function connect_and_arm(pod, client, deadline)
+  pod.link = connect_until(pod, client, deadline)
+  pod.has_connected = true
+  local is_armed <close> = setmetatable({}, { __close = function(_, err)
+    if not err then return end
+    pod.link:close()
+    pod.link = nil
+  end })
+  local _ = is_armed
+  arm(pod)
 end
 
 --- The pod's session, connected, with the guard armed. Tasks that come while it is being made wait for it. Waits.
@@ -156,9 +169,7 @@ function M.session(pod, client, timeout)
     for _, waiter in ipairs(tasks) do core.wake(waiter) end
   end })
   local _ = done
-  pod.link = connect_until(pod, client, core.now() + timeout)
-  pod.has_connected = true
-  arm(pod)
+  connect_and_arm(pod, client, core.now() + timeout)
   return pod.link
 end
 

@@ -22,11 +22,35 @@ local current
 local journal
 local of_script = { recipe = "script" }
 
---- The journal of this machine (opened once). Waits.
-function M.journal()
-  journal = journal or core.journal_open(core.state_dir())
-  return journal
+-- Several tasks may ask for the same thing at once, and making it waits: one makes it, the others wait. When that fails,
+-- the next one tries.
+local makers = {}
+
+local function once(get, make)
+  while not get() do
+    local waiting = makers[make]
+    if waiting then
+      table.insert(waiting, core.current())
+      core.park()
+    else
+      waiting = {}
+      makers[make] = waiting
+      local done <close> = setmetatable({}, { __close = function()
+        makers[make] = nil
+        for _, waiter in ipairs(waiting) do core.wake(waiter) end
+      end })
+      local _ = done
+      make()
+    end
+  end
+  return get()
 end
+
+local function get_journal() return journal end
+local function open_journal() journal = core.journal_open(core.state_dir()) end
+
+--- The journal of this machine (opened once). Waits.
+function M.journal() return once(get_journal, open_journal) end
 
 --- Begins a run: journal entry, lock, folder. Waits.
 ---@param options {recipe: string, params?: table, keep?: string, json?: boolean, budget?: number, max_duration?: number,
@@ -50,7 +74,7 @@ function M.begin(options)
     unsettled = {},
     lease = options.lease,
     background_tasks = task.scope(),
-    main = core.current(),
+    main = options.main or core.current(),
   }, Run)
   run.lock = lock
   run.limit = require("podsmith.limit").new(run, options)
@@ -58,16 +82,20 @@ function M.begin(options)
   return run
 end
 
+local function get_current() return current end
+local function begin_script() M.begin(of_script) end
+
 --- What the run of a plain script or of the shell is begun with, should it need one.
 ---@param options table as for begin
-function M.prepare(options) of_script = options end
-
---- The run that is going on; scripts and the shell have one too, once they rent something.
----@return podsmith.Run
-function M.current()
-  if not current then current = M.begin(of_script) end
-  return current
+function M.prepare(options)
+  options.main = core.current() -- the task that the run's limit ends, whichever of its tasks rents first
+  of_script = options
 end
+
+--- The run that is going on; scripts and the shell have one too, once they rent something. Several tasks may ask at once:
+--- one begins it, the others wait.
+---@return podsmith.Run
+function M.current() return once(get_current, begin_script) end
 
 --- Whether a run has been begun in this process.
 function M.is_begun() return current ~= nil end
@@ -148,20 +176,20 @@ function Run:background(fn, ...) return self.background_tasks:spawn(fn, ...) end
 --- Waits for the end of what the run's limit has set going, if it has.
 function Run:await_limit() self.limit:await() end
 
---- Why the run ends: its limit when that was reached, else the error itself.
+--- Why the run ends: its limit when that was reached, whatever the script made of it, else the error itself.
 ---@param err? podsmith.Error
 ---@return podsmith.Error?
-function Run:reason(err) return err and self.limit.reached or err end
+function Run:reason(err) return self.limit.reached or err end
 
 --- Deals with what the run has rented and its script has not ended: a pod that was not put into a <close> variable.
 --- Every pod gets its turn; what failed is raised afterwards.
 ---@param err? any why the run ends, when it failed
 function Run:release_pods(err)
   local failure
-  for _, pod in ipairs(self.pods) do
+  task.map(self.pods, function(pod)
     local ok, problem = pcall(pod.__close, pod, err)
     failure = failure or (not ok and problem)
-  end
+  end)
   if failure then error(failure, 0) end
 end
 

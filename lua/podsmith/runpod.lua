@@ -6,6 +6,7 @@ local guard = require("podsmith.guard")
 local place = require("podsmith.place")
 local pods = require("podsmith.pod")
 local runs = require("podsmith.run")
+local show = require("podsmith.show")
 local task = require("podsmith.task")
 
 local M = {}
@@ -63,6 +64,18 @@ local SPEC = { "name", "gpu", "gpu_count", "image", "disk", "volume", "network_v
 ---@field spot? true|{bid?: number} a pod that may be taken back at any time; bid in USD per hour and GPU, default the least
 ---@field recover? integer|{times?: integer, resume?: function} runpod.with_pod only: how often a lost pod is replaced
 
+local function check_gpu(gpu)
+  local list = type(gpu) == "table" and (gpu.candidates or gpu) or { gpu }
+  for _, item in ipairs(list) do
+    local id = type(item) == "table" and item.id or item
+    if type(id) ~= "string" or id == "" then list = {} end
+  end
+  if #list == 0 then
+    errors.raise("invalid", ("runpod.create needs a gpu: %s is none"):format(gpu == nil and "nothing" or show.brief(gpu)),
+      'for example gpu = gpu.pick { vram = 24 }, or gpu = "NVIDIA L40S"')
+  end
+end
+
 -- A spec that has been looked at: what is wrong is said before anything is rented.
 local function check_spec(spec, run)
   spec = errors.check_options(spec, SPEC, "runpod.create")
@@ -70,7 +83,7 @@ local function check_spec(spec, run)
     errors.raise("invalid", "runpod.create needs an image or a template",
       'for example image = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"')
   end
-  if spec.gpu == nil then errors.raise("invalid", "runpod.create needs a gpu", 'for example gpu = gpu.pick { vram = 24 }') end
+  check_gpu(spec.gpu)
   if spec.start_ssh ~= false and not spec.public_key then require("podsmith.keys").check() end
   local checked = {}
   for name, value in pairs(spec) do checked[name] = value end

@@ -69,7 +69,7 @@ function M.pods(client, max_age)
 end
 
 local function raise_vanished(pod)
-  pod.state = "lost"
+  if pod.state == "created" then pod.state = "lost" end
   errors.raise("lost", ("pod %s has vanished from the account"):format(pod.id),
     "it was terminated elsewhere, or Runpod took it; its volume disk is gone with it")
 end
@@ -85,6 +85,7 @@ function M.look(pod, client, max_age)
     local seen = M.pods(client, max_age)
     if seen[pod.id] then
       pod.data = seen[pod.id]
+      if tonumber(pod.data.cost) and pod.data.cost > 0 then pod.price = pod.data.cost end
       return pod.data
     end
     core.sleep(1)

@@ -57,16 +57,19 @@ local function run_script(chunk, name, rest, options)
     expected_duration = options.expected_duration, lease = options.lease }
   _G.arg = table.move(rest, 1, #rest, 1, { [0] = name })
   local ok, result = xpcall(task.body, core.add_traceback, chunk, table.unpack(rest))
-  if ok and recipes.is(result) then return result end
+  if ok and recipes.is(result) then
+    if runs.is_begun() then in_order(nil, runs.current().finish, runs.current(), "done") end -- what it rented while loading
+    return result
+  end
   local status = (ok or result.exit_code == 0) and "done"
     or result.kind == "cancelled" and not result.exit_code and "cancelled" or "failed"
-  local err = not ok and result or nil
-  if runs.is_begun() then
-    err = runs.current():reason(err)
-    if err and err.kind == "budget" then status = "failed" end
+  if not runs.is_begun() then
+    if not ok then error(result, 0) end
+    return
   end
-  if runs.is_begun() then in_order(err, runs.current().finish, runs.current(), status) end
-  if err then error(err, 0) end
+  local run = runs.current()
+  local err = run:reason(not ok and result or nil)
+  in_order(err, run.finish, run, err and err.kind == "budget" and "failed" or status)
 end
 
 -- The flags of `podsmith run X` are those of X: load it first.
