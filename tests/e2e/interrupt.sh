@@ -123,7 +123,7 @@ wait_until 60 has_pods 1
 interrupt
 expect_exit "$label" 130
 expect_no_pods
-expect_text "$label.err" "has been terminated"
+expect_text "$label.out" "terminated after"
 no_faults
 pass "$label: the run found the pod that it was not told of, and ended it"
 

@@ -257,7 +257,7 @@ describe("watching", function()
       rate = function() return {} end,
       get_pod = function() errors.raise("not_found", "no such pod") end,
     }
-    local pod = { id = "gone" }
+    local pod = { id = "gone", state = "created" }
     expect(function() watch.look(pod, client, 0) end):raises("has vanished")
     expect(looks >= 3):is_true()
     expect(pod.state):equals("lost")
