@@ -4,9 +4,8 @@ local core = require("podsmith.core")
 local errors = require("podsmith.errors")
 local guard = require("podsmith.guard")
 local link = require("podsmith.pod_link")
-local runs = require("podsmith.run")
+local rented = require("podsmith.rented")
 local show = require("podsmith.show")
-local task = require("podsmith.task")
 local watch = require("podsmith.watch")
 
 local M = {}
@@ -33,6 +32,7 @@ function M.set_client(get) client = get end
 function M.new(data, own)
   own = own or {}
   local pod = setmetatable({
+    noun = "pod",
     id = data.id,
     name = data.name,
     data = data,
@@ -53,24 +53,17 @@ function M.new(data, own)
   return pod
 end
 
---- Says that a pod has been rented.
-function M.announce(pod)
-  pod.run:event("pod_created", { pod = pod.id, name = pod.name, gpu = pod.gpu_text, price = pod.price },
-    ("pod %s created: %s in %s at %s/h"):format(pod.id, pod.gpu_text or "CPU", pod.data.dataCenterId or "a data center to come",
-      show.money(pod.price)))
-end
-
 function Pod:__tostring()
   return ("pod %s %q %s %s"):format(self.id, self.name or "", self.gpu_text or "", self.data.status or self.state)
 end
 
 --- Seconds since the pod was created.
 ---@return number
-function Pod:age() return (self.ended_at or core.now()) - self.born end
+function Pod:age() return rented.age(self) end
 
 --- USD so far at the pod's price.
 ---@return number
-function Pod:cost() return self.price * self:age() / 3600 end
+function Pod:cost() return rented.cost(self) end
 
 --- Reads the pod's state anew. Waits. Raises not_found.
 ---@return podsmith.Pod self
@@ -213,27 +206,10 @@ function Pod:update(changes)
   return self
 end
 
--- `recorded` is the journal's word for it.
-local function note_end(self, state, recorded, text)
-  self.state = state
-  self.ended_at = core.now()
-  if not self.attempt then return end
-  -- The pod has ended whatever becomes of the note; reap finds its absence.
-  local _, err = errors.try(function() runs.journal():pod_ended(self.attempt, recorded, text) end)
-  if err then core.log("warn", ("the end of pod %s could not be noted: %s"):format(self.id, tostring(err))) end
-end
-
 --- Deletes the pod and its volume disk, and waits until the service says it is gone.
 function Pod:terminate()
-  if self.state == "terminated" then return end
   close_link(self)
-  client():delete_pod(self.id)
-  if self.state == "terminated" then return end -- by another task meanwhile
-  note_end(self, "terminated", "terminated", "")
-  if self.run then
-    self.run:event("pod_terminated", { pod = self.id, cost = self:cost() },
-      ("pod %s terminated after %s, %s"):format(self.id, show.duration(self:age()), show.money(self:cost())))
-  end
+  rented.terminate(client(), self)
 end
 
 -- GB of the volume disk that goes with the pod, not of a network volume.
@@ -270,7 +246,7 @@ function Pod:rest()
     core.log("warn", ("pod %s could not be stopped (%s) and is terminated"):format(self.id, err.message))
     return self:terminate()
   end
-  note_end(self, "stopped", "kept", "stopped; its volume disk is kept")
+  rented.note_end(self, "stopped", "kept", "stopped; its volume disk is kept")
   local month = volume_gb(self) * STOPPED_VOLUME
   self.run:event("pod_stopped", { pod = self.id, volume_gb = volume_gb(self), usd_per_month = month },
     ("pod %s stopped after %s, %s; its volume disk (%d GB) is kept and costs %s a month until: podsmith terminate %s"):format(
@@ -282,31 +258,11 @@ function Pod:keep() self.is_kept = true end
 
 local function leave_running(self)
   disarm(self)
-  self.state = "kept"
-  if self.attempt then runs.journal():pod_kept(self.attempt) end
-  local text = ("pod %s keeps running and costs %s/h; end it with: podsmith terminate %s"):format(self.id,
-    show.money(self.price), self.id)
-  if self.run then self.run:event("pod_kept", { pod = self.id, price = self.price }, text) else core.log("warn", text) end
-end
-
-local function say_unended(self, failure)
-  local text = "pod %s could not be terminated and may go on billing %s/h: %s\n"
-    .. "  hint: run `podsmith reap`, or end it at https://console.runpod.io/pods"
-  core.log("error", text:format(self.id, show.money(self.price), failure.message))
+  rented.leave_running(self)
 end
 
 --- Ends a pod's scope: terminated, or kept where the script or the user said so. Ctrl-C meanwhile does not stop that;
---- it is raised afterwards. A lost pod is deleted too: absence is no proof, and what is gone can be deleted.
-function Pod:__close(err)
-  if self.run then self.run:await_limit() end -- its pods are being ended in order, which this must not cut short
-  local is_kept = not self.is_replaced and (self.is_kept or (self.run and self.run:keeps_pods(err ~= nil)))
-  if self.state ~= "created" and (self.state ~= "lost" or is_kept) then return end
-  local cancellation, ok, failure = task.shielded(is_kept and leave_running or self.terminate, self)
-  if cancellation and not err then error(cancellation, 0) end
-  if ok then return end
-  failure = errors.from(failure)
-  if is_kept then error(failure, 0) end
-  say_unended(self, failure)
-end
+--- it is raised afterwards.
+function Pod:__close(err) rented.close(self, err, self.terminate, leave_running) end
 
 return M
