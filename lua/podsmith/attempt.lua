@@ -42,8 +42,7 @@ local LATE = { 15, 30, 60, 120 }
 local function look_later(client, run, kind, name)
   for _, pause in ipairs(LATE) do
     core.sleep(pause)
-    local _, found = errors.try(M.end_lost, client, kind, name)
-    if found then
+    if errors.try(M.end_lost, client, kind, name) then
       run.unsettled[name] = nil
       return
     end

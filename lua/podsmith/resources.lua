@@ -175,9 +175,9 @@ M.delegations = collection("delegations")
 ---@type podsmith.Collection
 M.secrets = collection("secrets")
 
---- Clusters of equal pods: runpod.clusters.list(), .get(id), .create { name (a run tag follows),
---- type = "APPLICATION"|"TRAINING"|"SLURM"|"RAY", gpu = a GPU type's id, gpu_count = per pod, pod_count = 2 to 250, image, args, disk (GB), env, ports,
---- volume = {size (GB), path}, network_volume, data_centers, start_ssh, start_jupyter, template }; then cluster:pods().
+--- Clusters of equal pods: runpod.clusters.list(), .get(id), .create { name (a run tag follows), gpu = a GPU type's id,
+--- gpu_count = per pod, pod_count = 2 to 250, type = "APPLICATION"|"TRAINING"|"SLURM"|"RAY", image, args, disk (GB), env,
+--- ports, volume = {size (GB), path}, network_volume, data_centers, start_ssh, start_jupyter, template }; then cluster:pods().
 --- A cluster is billed from creation to its end and ends with the run unless it is kept (cluster:keep()):
 --- `local cluster <close> = runpod.clusters.create { ... }`. Raises budget when it does not fit the run's. Its pods have no
 --- guard, since they cannot be ended one by one: after a crash `podsmith reap` ends the cluster.
