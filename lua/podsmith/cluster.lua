@@ -40,8 +40,8 @@ local function take_price(cluster, price)
   local was = cluster.price
   cluster.price = price
   if math.abs(price - was) <= 0.01 * was then return end
-  cluster.run:event("cluster_price", { cluster = cluster.id, price = price },
-    ("cluster %s costs %s/h, not the %s/h of the catalogue"):format(cluster.id, show.money(price), show.money(was)))
+  cluster.run:event("cluster_price", { cluster = cluster.id, price = price }, ("cluster %s costs %s/h%s"):format(cluster.id,
+    show.money(price), was > 0 and (", not the %s/h of the catalogue"):format(show.money(was)) or ""))
 end
 
 -- A task of the run: until the members tell, the catalogue's price counts.

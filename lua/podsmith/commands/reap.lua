@@ -35,7 +35,7 @@ local function counted(items)
   return table.concat(parts, " and ")
 end
 
--- The items that have been ended: without those that failed.
+-- The items without those that failed.
 local function without(items, failures)
   local failed, rest = {}, {}
   for _, failure in ipairs(failures) do failed[failure.pod.id] = true end
@@ -63,8 +63,8 @@ local function tell(survey, doomed, ended, failures, args)
     for i, item in ipairs(ended) do ids[i] = item.pod.id end
     shared.print_json { ended = json.array(ids), failed = #failures, left_behind = #survey.orphans, kept = #survey.kept,
       foreign = #survey.foreign, found = json_rows(survey) }
-  elseif #ended > #failures then
-    print(counted(without(ended, failures)) .. " terminated")
+  elseif #ended > 0 then
+    print(counted(ended) .. " terminated")
   elseif #doomed == 0 then
     print("no pod was left behind")
   end
@@ -89,7 +89,7 @@ return {
     local ended, failures = {}, {}
     if #doomed > 0 and (args.yes or shared.confirm(("terminate %s, with volume disks?"):format(counted(doomed)))) then
       failures = reaper.finish(shared.client(), doomed)
-      ended = doomed
+      ended = without(doomed, failures)
     elseif #doomed > 0 and not args.json then
       print("nothing ended; `podsmith reap --yes` ends them without asking")
     end
