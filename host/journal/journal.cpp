@@ -178,12 +178,12 @@ Result<void> Journal::intend_pod(const std::string& run_id, const std::string& n
                     "make it with attempt_name(), so that the pod can be found again");
     std::lock_guard guard(impl_->mutex);
     const Result<int> added = impl_->change(
-        "INSERT INTO pods(name, run_id, state, gpu, gpu_count, cloud, data_center, price_per_hour, image, "
-        "note, "
-        "created_at) VALUES(?,?,'intent',?,?,?,?,?,?,?,?)",
+        "INSERT INTO pods(name, run_id, state, kind, gpu, gpu_count, cloud, data_center, price_per_hour, "
+        "image, note, created_at) VALUES(?,?,'intent',?,?,?,?,?,?,?,?,?)",
         [&](Statement& s) {
             s.bind(name)
                 .bind(run_id)
+                .bind(std::string(name_of(details.kind)))
                 .bind(details.gpu)
                 .bind(std::int64_t{details.gpu_count})
                 .bind(details.cloud);
@@ -191,7 +191,8 @@ Result<void> Journal::intend_pod(const std::string& run_id, const std::string& n
             s.bind(impl_->system.utc());
         });
     if (!added)
-        return fail(added.error().in("record the intent to create pod " + name));
+        return fail(
+            added.error().in(fmt::format("record the intent to create {} {}", name_of(details.kind), name)));
     return {};
 }
 

@@ -18,12 +18,13 @@ struct LiveRun {
     RunLock lock;
 };
 
-/// The local record of runs, pods and events: SQLite in WAL mode under `<state_dir>/journal.db`, shared by
-/// several podsmith processes. All methods are synchronous (they may wait for the disk and, up to ten
-/// seconds, for another process) and thread-safe, so call them from the thread pool. What concerns money
-/// (runs and pods) is on the disk when the method returns; events and sightings may be lost by a power cut,
-/// never by a crash of podsmith. Every text passes redact(). A disk that fails is Kind io with a hint that
-/// names PODSMITH_STATE.
+/// The local record of runs, of the pods and clusters they rent, and of events: SQLite in WAL mode under
+/// `<state_dir>/journal.db`, shared by several podsmith processes. All methods are synchronous (they may wait
+/// for the disk and, up to ten seconds, for another process) and thread-safe, so call them from the thread
+/// pool. What concerns money (runs and pods) is on the disk when the method returns; events and sightings may
+/// be lost by a power cut, never by a crash of podsmith. Every text passes redact(). A disk that fails is
+/// Kind io with a hint that names PODSMITH_STATE. Where a pod is spoken of, a cluster (details.kind) is meant
+/// as well: it has one entry, not one a member.
 class Journal {
 public:
     /// Opens or creates the journal: the folder with mode 0700, the file with 0600. Keeps a reference to
@@ -67,7 +68,7 @@ public:
     Result<std::vector<OpenPod>> open_pods();
     /// The pods of one run, oldest first.
     Result<std::vector<Pod>> pods(const std::string& run_id);
-    /// Pods that were left running on purpose, oldest first.
+    /// Those that were left running on purpose, oldest first.
     Result<std::vector<Pod>> kept_pods();
 
     Result<void> add_event(const std::string& run_id, const std::string& name, nlohmann::json data = nullptr);

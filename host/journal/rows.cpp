@@ -43,6 +43,7 @@ Pod pod_from(const Statement& row) {
     pod.created_at = row.real(11);
     pod.ended_at = row.maybe_real(12);
     pod.last_seen = row.maybe_real(13);
+    pod.details.kind = pod_kind_from(row.text(14));
     return pod;
 }
 

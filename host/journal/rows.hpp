@@ -9,8 +9,8 @@ namespace podsmith::journal {
 inline constexpr const char* kPodColumns =
     "p.name, p.run_id, p.pod_id, p.state, p.gpu, p.gpu_count, p.cloud, "
     "p.data_center, p.price_per_hour, p.image, "
-    "p.note, p.created_at, p.ended_at, p.last_seen";
-inline constexpr int kPodColumnCount = 14;
+    "p.note, p.created_at, p.ended_at, p.last_seen, p.kind";
+inline constexpr int kPodColumnCount = 15;
 /// The columns that run_from() reads, of a table named `r`.
 inline constexpr const char* kRunColumns =
     "r.id, r.recipe, r.params, r.pid, r.started_at, r.ended_at, r.status, r.budget_usd, r.log_dir";

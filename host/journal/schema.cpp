@@ -29,6 +29,7 @@ CREATE TABLE events(
     name TEXT NOT NULL, json TEXT NOT NULL);
 CREATE INDEX events_by_run ON events(run_id, id);
 )",
+    "ALTER TABLE pods ADD COLUMN kind TEXT NOT NULL DEFAULT 'pod' CHECK(kind IN ('pod','cluster'))",
 };
 
 Result<std::int64_t> version_of(Database& database) {

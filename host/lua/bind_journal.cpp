@@ -64,6 +64,7 @@ Json pod_json(const journal::Pod& pod) {
     row["run"] = pod.run_id;
     if (pod.pod_id)
         row["pod_id"] = *pod.pod_id;
+    row["kind"] = journal::name_of(pod.details.kind);
     row["state"] = journal::name_of(pod.state);
     row["gpu"] = pod.details.gpu;
     row["gpu_count"] = pod.details.gpu_count;
@@ -150,20 +151,23 @@ int end_run(lua_State* L) {
     return await_void(L, [log, id, status] { return log->end_run(id, status); });
 }
 
-// journal:intend_pod(run, name, {gpu=, gpu_count=, cloud=, image=}). Waits until it is on the disk.
+// journal:intend_pod(run, name, {kind= ("pod" or "cluster"; default "pod"), gpu=, gpu_count=, cloud=, image=,
+// price=}). Waits until it is on the disk.
 int intend_pod(lua_State* L) {
     auto log = check_journal(L);
     const std::string run = check_string(L, 2);
     const std::string name = check_string(L, 3);
     journal::PodDetails details;
+    details.kind = journal::pod_kind_from(field_string(L, 4, "kind").value_or("pod"));
     details.gpu = field_string(L, 4, "gpu").value_or("");
     details.gpu_count = static_cast<int>(field_number(L, 4, "gpu_count").value_or(0));
     details.cloud = field_string(L, 4, "cloud").value_or("");
     details.image = field_string(L, 4, "image").value_or("");
+    details.price_per_hour = field_number(L, 4, "price");
     return await_void(L, [log, run, name, details] { return log->intend_pod(run, name, details); });
 }
 
-// journal:pod_created(name, pod): the pod as the service gave it. Waits.
+// journal:pod_created(name, pod): the pod or cluster as the service gave it. Waits.
 int pod_created(lua_State* L) {
     auto log = check_journal(L);
     const std::string name = check_string(L, 2);
@@ -196,7 +200,8 @@ int pod_kept(lua_State* L) {
     return await_void(L, [log, name] { return log->pod_ended(name, journal::PodState::kept); });
 }
 
-// journal:open_pods() -> rows of pods that may bill: intents, created and kept ones. Waits.
+// journal:open_pods() -> rows of pods and clusters (see their `kind`) that may bill: intents, created and
+// kept ones. Waits.
 int open_pods(lua_State* L) {
     auto log = check_journal(L);
     std::function<Result<Json>()> work = [log]() -> Result<Json> {

@@ -1,13 +1,12 @@
---- Placement: from candidates to one rented pod. Candidates in order, one billed attempt at a time, the intent in the
---- journal before each request; what failed a moment ago comes last; optional waiting for capacity.
+--- Placement: from candidates to one rented pod. Candidates in order, one billed attempt (podsmith.attempt) at a time; what
+--- failed a moment ago comes last; optional waiting for capacity.
 
+local attempts = require("podsmith.attempt")
 local core = require("podsmith.core")
 local errors = require("podsmith.errors")
 local guard = require("podsmith.guard")
 local pods = require("podsmith.pod")
-local runs = require("podsmith.run")
 local show = require("podsmith.show")
-local task = require("podsmith.task")
 
 local M = {}
 
@@ -155,87 +154,27 @@ end
 
 -- ---- one attempt ----------------------------------------------------------------------------------------------------
 
---- Looks for the pod of an attempt whose answer was lost or not waited for, and ends it. Repeated reads; raises when
---- the last of them failed.
----@param client userdata
----@param name string the attempt's name
----@return boolean found
-function M.end_lost(client, name)
-  for look = 1, 3 do
-    local found, err = errors.try(client.find_by_name, client, name)
-    if err and look == 3 then error(err, 0) end
-    if found then
-      for _, id in ipairs(found._duplicates or {}) do client:delete_pod(id) end
-      client:delete_pod(found.id)
-      runs.journal():pod_created(name, found)
-      runs.journal():pod_ended(name, "terminated", "its creation was not answered in time")
-      core.log("warn", ("pod %s, whose creation was not answered in time, has been terminated"):format(found.id))
-      return true
-    end
-    if look < 3 then core.sleep(1) end
-  end
-  return false
-end
-
--- Goes on looking for a while, as a task of the run: a service that lost its answer may still be at work.
-local LATE = { 15, 30, 60, 120 }
-
-local function look_later(client, run, name)
-  for _, pause in ipairs(LATE) do
-    core.sleep(pause)
-    local found = errors.try(M.end_lost, client, name) -- a look that fails says nothing
-    if found then
-      run.unsettled[name] = nil
-      return
-    end
-  end
-end
-
-local DEFINITE = { auth = true, forbidden = true, capacity = true, payment = true, invalid = true, not_found = true,
-  rate_limited = true, conflict = true, unsupported = true }
-
 local function create(client, candidate, body)
   if candidate.bid then return require("podsmith.graphql").create_spot_pod(body, candidate.bid) end
   return client:create_pod(body)
 end
 
--- One billed attempt: intent in the journal, then the request. Nothing waits between the answer and the pod's handle,
--- so that no cancellation comes between them.
 local function attempt(client, spec, candidate, run)
-  local name = core.attempt_name(spec.name or "podsmith", run.id, run:next_attempt())
+  local name = attempts.name(run, spec.name or "podsmith")
   local body = body_of(spec, candidate, name)
   local is_armed = spec.lease and guard.arm_at_boot(body, spec.lease, run.limit:guard_seconds(candidate.price),
     spec.volume and not spec.network_volume and "stop" or "terminate")
-  local journal = runs.journal()
-  journal:intend_pod(run.id, name, {
-    gpu = candidate.id, gpu_count = candidate.count, cloud = candidate.cloud, image = spec.image or spec.template or "",
+  return attempts.make(client, run, {
+    name = name,
+    details = { kind = "pod", gpu = candidate.id, gpu_count = candidate.count, cloud = candidate.cloud,
+      image = spec.image or spec.template or "" },
+    send = function() return create(client, candidate, body) end,
+    own = function(data)
+      local pod = pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image, lease = spec.lease })
+      pod.offer, pod.is_armed_at_boot, pod.is_spot = candidate, is_armed, spec.spot ~= nil or nil
+      return pod
+    end,
   })
-  local ok, data = pcall(create, client, candidate, body)
-  if ok then
-    local pod = pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image, lease = spec.lease })
-    pod.offer, pod.is_armed_at_boot = candidate, is_armed
-    return pod
-  end
-  local err = errors.from(data)
-  if DEFINITE[err.kind] then
-    journal:pod_absent(name, err.message)
-  else
-    run.unsettled[name] = true -- looked for again while the run lasts and when it ends; after a crash, by reap
-    run:background(look_later, client, run, name)
-  end
-  error(err, 0)
-end
-
--- An attempt is not cut short by Ctrl-C: the service might make the pod all the same, and the answer names it. The
--- cancellation comes afterwards, and ends what was made.
-local function whole_attempt(client, spec, candidate, run)
-  local cancellation, ok, result = task.shielded(attempt, client, spec, candidate, run)
-  if not cancellation then
-    if not ok then error(result, 0) end
-    return result
-  end
-  if ok then result:__close(cancellation) end
-  error(cancellation, 0)
 end
 
 local function announce(pod)
@@ -249,37 +188,13 @@ local function announce(pod)
   end
 end
 
--- The price after creation against the promise. A pod that costs more than its cap, or than the budget, is ended at once.
-local function check_price(pod, spec)
-  local cap, promised = spec.max_price, pod.offer.price
-  local too_dear = cap and pod.price > cap + 1e-9 and ("over the limit of %s/h"):format(show.money(cap))
-    or pod.run.limit:refusal(0) -- the pod itself is counted by now
-  if too_dear then
-    pod:terminate()
-    errors.raise("budget", ("pod %s cost %s/h, %s, and was terminated"):format(pod.id, show.money(pod.price), too_dear),
-      "raise the limit or choose another GPU with `podsmith gpus`")
-  end
-  if promised and not spec.spot and pod.price > promised * 1.01 then
-    core.log("warn", ("pod %s costs %s/h, not the %s/h of the catalogue"):format(pod.id, show.money(pod.price), show.money(promised)))
-  end
-end
-
--- Makes a new pod known. Its maker does not hold it yet: what fails here, or is interrupted, ends it.
 local function settle(client, pod, spec)
-  local ok, err = pcall(function()
-    pod.is_spot = spec.spot ~= nil or nil
-    runs.journal():pod_created(pod.attempt, pod.data)
-    for _, id in ipairs(pod.data._duplicates or {}) do client:delete_pod(id) end
+  return attempts.settle(client, pod, function()
     announce(pod)
     if pod.price <= 0 then pod.price = pod.offer.price or 0 end -- until the service names one
-    pod.run.limit:check_open()
-    check_price(pod, spec)
+    attempts.check_price(client, pod, spec.max_price, not spec.spot and pod.offer.price or nil)
     if pod.is_armed_at_boot then pod:keep_lease() end
-    pod.run.limit:watch()
   end)
-  if ok then return pod end
-  pod:__close(err)
-  error(err, 0)
 end
 
 -- ---- the loop ---------------------------------------------------------------------------------------------------------
@@ -301,7 +216,7 @@ local function try_candidate(client, spec, candidate, run)
     run.limit:check_open()
     run:event("gpu_try", { gpu = candidate.id, cloud = candidate.cloud, price = candidate.price },
       ("asking for %d x %s (%s)"):format(candidate.count, candidate.id, candidate.cloud:lower()))
-    local pod, err = errors.try(whole_attempt, client, spec, candidate, run)
+    local pod, err = errors.try(attempt, client, spec, candidate, run)
     if pod then return settle(client, pod, spec) end
     run:event("gpu_fail", { gpu = candidate.id, kind = err.kind, reason = err.message }, "  " .. err.message)
     local step = next_step(err, tries)

@@ -4,9 +4,8 @@ local core = require("podsmith.core")
 local errors = require("podsmith.errors")
 local guard = require("podsmith.guard")
 local link = require("podsmith.pod_link")
-local runs = require("podsmith.run")
+local rented = require("podsmith.rented")
 local show = require("podsmith.show")
-local task = require("podsmith.task")
 local watch = require("podsmith.watch")
 
 local M = {}
@@ -33,6 +32,7 @@ function M.set_client(get) client = get end
 function M.new(data, own)
   own = own or {}
   local pod = setmetatable({
+    noun = "pod",
     id = data.id,
     name = data.name,
     data = data,
@@ -54,20 +54,13 @@ function M.new(data, own)
   return pod
 end
 
---- Says that a pod has been rented.
-function M.announce(pod)
-  pod.run:event("pod_created", { pod = pod.id, name = pod.name, gpu = pod.gpu_text, price = pod.price },
-    ("pod %s created: %s in %s at %s/h"):format(pod.id, pod.gpu_text or "CPU", pod.data.dataCenterId or "a data center to come",
-      show.money(pod.price)))
-end
-
 function Pod:__tostring()
   return ("pod %s %q %s %s"):format(self.id, self.name or "", self.gpu_text or "", self.data.status or self.state)
 end
 
 --- Seconds since the pod was created.
 ---@return number
-function Pod:age() return (self.ended_at or core.now()) - self.born end
+function Pod:age() return rented.age(self) end
 
 --- USD so far: the pod's price for the time that it was not stopped.
 ---@return number
@@ -205,7 +198,8 @@ end
 
 -- The next start of a stopped pod may be by somebody who renews no lease: its guard must not arm itself then.
 local function leave_guard(self)
-  if not self.lease or self.state ~= "created" or self.data.status == "EXITED" then return end
+  local is_armed = self.guarded or self.is_armed_at_boot
+  if not is_armed or self.state ~= "created" or self.data.status == "EXITED" then return end
   local _, err = errors.try(guard.leave, self)
   if err then
     core.log("warn", ("pod %s is stopped, and its guard may end it %s after its next start: %s"):format(self.id,
@@ -216,7 +210,10 @@ end
 --- Stops the pod: compute billing ends, the container disk is wiped, the volume stays and bills double. Waits.
 function Pod:stop()
   leave_guard(self)
-  act(self, "stop")
+  self.is_stopping = true -- whoever watches the pod is not to call it lost
+  local ok, problem = pcall(act, self, "stop")
+  self.is_stopping = nil
+  if not ok then error(problem, 0) end
   count_until_now(self)
   self.is_resting = true
   return self
@@ -245,27 +242,10 @@ function Pod:update(changes)
   return self
 end
 
--- `recorded` is the journal's word for it.
-local function note_end(self, state, recorded, text)
-  self.state = state
-  self.ended_at = core.now()
-  if not self.attempt then return end
-  -- The pod has ended whatever becomes of the note; reap finds its absence.
-  local _, err = errors.try(function() runs.journal():pod_ended(self.attempt, recorded, text) end)
-  if err then core.log("warn", ("the end of pod %s could not be noted: %s"):format(self.id, tostring(err))) end
-end
-
 --- Deletes the pod and its volume disk, and waits until the service says it is gone.
 function Pod:terminate()
-  if self.state == "terminated" then return end
   close_link(self)
-  client():delete_pod(self.id)
-  if self.state == "terminated" then return end -- by another task meanwhile
-  note_end(self, "terminated", "terminated", "")
-  if self.run then
-    self.run:event("pod_terminated", { pod = self.id, cost = self:cost() },
-      ("pod %s terminated after %s, %s"):format(self.id, show.duration(self:age()), show.money(self:cost())))
-  end
+  rented.terminate(client(), self)
 end
 
 -- GB of the volume disk that goes with the pod, not of a network volume.
@@ -322,7 +302,7 @@ end
 
 --- Says and records that the pod is stopped and its volume disk kept, with what that costs.
 function Pod:note_stopped()
-  note_end(self, "stopped", "kept", "stopped; its volume disk is kept")
+  rented.note_end(self, "stopped", "kept", "stopped; its volume disk is kept")
   local month = volume_gb(self) * STOPPED_VOLUME
   self.run:event("pod_stopped", { pod = self.id, volume_gb = volume_gb(self), usd_per_month = month },
     ("pod %s stopped after %s, %s; its volume disk (%d GB) is kept and costs %s a month until: podsmith terminate %s"):format(
@@ -336,39 +316,21 @@ local function leave_running(self)
   if self.is_resting then return self:note_stopped() end
   stop_keeper(self)
   disarm(self)
-  self.state = "kept"
-  if self.attempt then runs.journal():pod_kept(self.attempt) end
-  local text = ("pod %s keeps running and costs %s/h; end it with: podsmith terminate %s"):format(self.id,
-    show.money(self.price), self.id)
-  if self.run then self.run:event("pod_kept", { pod = self.id, price = self.price }, text) else core.log("warn", text) end
-end
-
-local function say_unended(self, failure)
-  local text = "pod %s could not be terminated and may go on billing %s/h: %s\n"
-    .. "  hint: run `podsmith reap`, or end it at https://console.runpod.io/pods"
-  core.log("error", text:format(self.id, show.money(self.price), failure.message))
+  rented.leave_running(self)
 end
 
 -- Somebody else has stopped the pod, or its host has failed: the volume disk may hold the only checkpoint.
 local function is_stopped_by_others(self, err)
-  return errors.is(err) and err.kind == "lost" and self.data.status == "EXITED" and not self.is_replaced
+  return self.run and errors.is(err) and err.kind == "lost" and self.data.status == "EXITED" and not self.is_replaced
     and self:gentle_end() == "stop"
 end
 
 --- Ends a pod's scope: terminated, or kept where the script or the user said so. Ctrl-C meanwhile does not stop that;
---- it is raised afterwards. A lost pod is deleted too: absence is no proof, and what is gone can be deleted. Only one that
---- somebody else has stopped stays so when it has a volume disk: its checkpoint is not ours to throw away.
+--- it is raised afterwards. Only one that somebody else has stopped stays so when it has a volume disk: its checkpoint is
+--- not ours to throw away.
 function Pod:__close(err)
-  if self.run then self.run:await_limit() end -- its pods are being ended in order, which this must not cut short
-  local is_kept = not self.is_replaced and (self.is_kept or (self.run and self.run:keeps_pods(err ~= nil)))
-  if self.state ~= "created" and (self.state ~= "lost" or is_kept) then return end
-  if is_stopped_by_others(self, err) then return self:note_stopped() end
-  local cancellation, ok, failure = task.shielded(is_kept and leave_running or self.terminate, self)
-  if cancellation and not err then error(cancellation, 0) end
-  if ok then return end
-  failure = errors.from(failure)
-  if is_kept then error(failure, 0) end
-  say_unended(self, failure)
+  if self.state == "created" and is_stopped_by_others(self, err) then return self:note_stopped() end
+  rented.close(self, err, self.terminate, leave_running)
 end
 
 return M

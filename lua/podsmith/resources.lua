@@ -2,8 +2,10 @@
 --- catalogue has beside GPUs. All calls wait. Templates and the like are handles: `volume.size`, `volume:update{size=200}`,
 --- `volume:delete()`, `volume:refresh()`; their `data` has the service's own fields.
 
+local clusters = require("podsmith.cluster")
 local core = require("podsmith.core")
 local errors = require("podsmith.errors")
+local runs = require("podsmith.run")
 local wire = require("podsmith.wire")
 
 local M = {}
@@ -24,7 +26,7 @@ local TEMPLATE = with(CONTAINER, "name", "registry", "volume", "serverless", "pu
   "cuda_versions", "cmd", "entrypoint")
 
 -- create, update: the options, none when the service has no such call; needs: what a create must have; shows: what print
--- tells beside the name.
+-- tells beside the name; is_rented: billed like a pod, and looked after like one.
 local KINDS = {
   templates = { noun = "template", create = TEMPLATE, needs = { "name", "image" }, update = TEMPLATE, shows = { "image" } },
   volumes = { noun = "network volume", create = { "name", "size", "data_center", "type" },
@@ -37,7 +39,8 @@ local KINDS = {
     update = { "name", "value", "description" }, shows = {} },
   clusters = { noun = "cluster", create = with(CONTAINER, "name", "type", "gpu", "gpu_count", "pod_count", "volume",
     "network_volume", "data_centers", "start_ssh", "start_jupyter", "template"),
-    needs = { "name", "type", "gpu", "gpu_count", "pod_count" }, update = { "name" }, shows = { "type", "pod_count", "gpu" } },
+    needs = { "name", "type", "gpu", "gpu_count", "pod_count" }, update = { "name" }, shows = { "type", "pod_count", "gpu" },
+    is_rented = true },
 }
 
 ---@class podsmith.Resource
@@ -48,11 +51,7 @@ local Resource = {}
 
 local HANDLE = { __name = "resource" }
 
-function HANDLE:__index(name)
-  local method = Resource[name]
-  if method and (name ~= "pods" or self.kind == "clusters") then return method end
-  return wire.field(self.data, name)
-end
+function HANDLE:__index(name) return Resource[name] or wire.field(self.data, name) end
 
 function HANDLE:__tostring()
   local kind = KINDS[self.kind]
@@ -64,7 +63,16 @@ function HANDLE:__tostring()
   return table.concat(words, " ")
 end
 
-local function handle(kind, data) return setmetatable({ kind = kind, id = data.id, data = data }, HANDLE) end
+-- Only what is rented can be closed.
+local RENTED_HANDLE = { __name = "cluster", __tostring = HANDLE.__tostring, __close = clusters.methods.__close }
+
+function RENTED_HANDLE:__index(name) return clusters.methods[name] or HANDLE.__index(self, name) end
+
+local function handle(kind, data, own)
+  local new = { kind = kind, id = data.id, data = data }
+  if KINDS[kind].is_rented then return clusters.handle(setmetatable(new, RENTED_HANDLE), own) end
+  return setmetatable(new, HANDLE)
+end
 
 local function handles(kind, list)
   for i, data in ipairs(list) do list[i] = handle(kind, data) end
@@ -96,8 +104,8 @@ function Resource:update(changes)
   return self
 end
 
---- Deletes it; what is gone already is fine. A network volume goes with its data, a cluster with its pods. Waits until the
---- service says it is gone. Raises invalid while a pod uses it.
+--- Deletes it; what is gone already is fine. A network volume goes with its data. Waits until the service says it is gone.
+--- Raises invalid while a pod uses it.
 function Resource:delete() get_client():remove(self.kind, self.id) end
 
 --- Reads it anew. Waits. Raises not_found.
@@ -105,14 +113,6 @@ function Resource:delete() get_client():remove(self.kind, self.id) end
 function Resource:refresh()
   self.data = find(self.kind, self.id)
   return self
-end
-
---- A cluster's pods. They cannot be stopped or ended one by one. Waits.
----@return podsmith.Pod[]
-function Resource:pods()
-  local pods = get_client():cluster_pods(self.id)
-  for i, data in ipairs(pods) do pods[i] = require("podsmith.pod").new(data) end
-  return pods
 end
 
 ---@class podsmith.Collection
@@ -140,6 +140,9 @@ local function collection(kind)
         if options[name] == nil then
           errors.raise("invalid", ("%s.create needs %s"):format(title, name), "it needs " .. table.concat(rules.needs, ", "))
         end
+      end
+      if rules.is_rented then
+        return clusters.rent(options, runs.current(), function(data, own) return handle(kind, data, own) end)
       end
       return handle(kind, get_client():create(kind, wire.body(options)))
     end,
@@ -172,10 +175,12 @@ M.delegations = collection("delegations")
 ---@type podsmith.Collection
 M.secrets = collection("secrets")
 
---- Clusters of equal pods: runpod.clusters.list(), .get(id), .create { name, type = "APPLICATION"|"TRAINING"|"SLURM"|"RAY",
---- gpu = a GPU type's id, gpu_count = per pod, pod_count = 2 to 250, image, args, disk (GB), env, ports,
---- volume = {size (GB), path}, network_volume, data_centers, start_ssh, start_jupyter, template }; then cluster:pods().
---- Billed from creation until :delete(); podsmith's journal, budgets and leases do not know clusters.
+--- Clusters of equal pods: runpod.clusters.list(), .get(id), .create { name (a run tag follows), gpu = a GPU type's id,
+--- gpu_count = per pod, pod_count = 2 to 250, type = "APPLICATION"|"TRAINING"|"SLURM"|"RAY", image, args, disk (GB), env,
+--- ports, volume = {size (GB), path}, network_volume, data_centers, start_ssh, start_jupyter, template }; then cluster:pods().
+--- A cluster is billed from creation to its end and ends with the run unless it is kept (cluster:keep()):
+--- `local cluster <close> = runpod.clusters.create { ... }`. Raises budget when it does not fit the run's. Its pods have no
+--- guard, since they cannot be ended one by one: after a crash `podsmith reap` ends the cluster.
 ---@type podsmith.Collection
 M.clusters = collection("clusters")
 
@@ -271,6 +276,7 @@ function M.rate() return get_client():rate() end
 -- Adds all this, runpod.keys, runpod.account and runpod.spot_prices to the runpod module, whose client() they use.
 function M.install(runpod)
   get_client = runpod.client
+  clusters.set_client(runpod.client)
   for name, value in pairs(M) do
     if name ~= "install" then runpod[name] = value end
   end

@@ -13,7 +13,8 @@ local M = {}
 ---@field keep "never"|"on-failure"|"always" what happens to its pods at the end
 ---@field lease nil|false|number|string|table what its pods' lease is where they name none (podsmith.guard)
 ---@field limit podsmith.Limit what it may spend, and how long it may take
----@field unsettled table<string, true> attempts whose answer was lost: a pod may still appear under the name
+---@field pods table[] what it has rented: pods and clusters, see podsmith.rented
+---@field unsettled table<string, "pod"|"cluster"> attempts whose answer was lost: it may still appear under the name
 local Run = {}
 Run.__index = Run
 Run.__name = "run"
@@ -193,16 +194,16 @@ function Run:release_pods(err)
   if failure then error(failure, 0) end
 end
 
--- Looks once more for pods whose creation was never answered.
+-- Looks once more for what was never answered.
 local function settle_lost(run)
-  for name in pairs(run.unsettled) do
-    local ok, found = pcall(require("podsmith.place").end_lost, require("podsmith.runpod").client(), name)
+  for name, kind in pairs(run.unsettled) do
+    local ok, found = pcall(require("podsmith.attempt").end_lost, require("podsmith.runpod").client(), kind, name)
     if not ok then
-      core.log("error", ("pod %s may be running and billed, and could not be ended: %s\n  hint: run `podsmith reap`")
-        :format(name, errors.from(found).message))
+      core.log("error", ("%s %s may be running and billed, and could not be ended: %s\n  hint: run `podsmith reap`")
+        :format(kind, name, errors.from(found).message))
     elseif not found then
-      core.log("warn", ("the creation of pod %s was never answered, and it is not there; should it still come, `podsmith reap` ends it")
-        :format(name))
+      core.log("warn", ("the creation of %s %s was never answered, and it is not there; should it still come, `podsmith reap` ends it")
+        :format(kind, name))
     end
   end
 end
@@ -229,7 +230,7 @@ function Run:summary(headline, rows)
   local list = { { "run", self.id .. "  (" .. self.recipe .. ")" } }
   list[#list + 1] = { "duration", show.duration(core.now() - self.started) }
   for _, pod in ipairs(self.pods) do
-    list[#list + 1] = { "pod", ("%s  %s  %s/h for %s = %s  %s"):format(pod.id, pod.gpu_text or "", show.money(pod.price),
+    list[#list + 1] = { pod.noun, ("%s  %s  %s/h for %s = %s  %s"):format(pod.id, pod.gpu_text or "", show.money(pod.price),
       show.duration(pod:age()), show.money(pod:cost()), pod.state) }
   end
   list[#list + 1] = { "cost", show.money(self:cost()) .. " (price x time; the bill is Runpod's)" }

@@ -115,7 +115,7 @@ function M.until_lost(pod, client)
   while true do
     local data, err = errors.try(M.look, pod, client, M.INTERVAL)
     if err and err.kind == "lost" then error(err, 0) end
-    if data and not pod.is_resting then M.check_alive(pod, data) end
+    if data and not pod.is_resting and not pod.is_stopping then M.check_alive(pod, data) end
     core.sleep(M.INTERVAL)
   end
 end

@@ -15,7 +15,7 @@ local function rent(name, image) return runpod.create { name = name, gpu = GPUS,
 local function watch_one(i)
   local pod <close> = rent("watched-" .. i, "podsmith-sim/no-container")
   repeat
-    local seen = watch.pods(function() return runpod.client():list_pods() end, 1)[pod.id]
+    local seen = watch.pods(runpod.client(), 1)[pod.id]
     if seen then assert(seen.status == "RUNNING", seen.status) end
     local is_up = seen and seen.ssh and seen.ssh.direct
     if not is_up then task.sleep(0.5) end

@@ -44,13 +44,23 @@ end
 local function attempt() return core.attempt_name("spec", core.random_tag(8), 1) end
 
 local function entry_of(name, state, fields)
-  local entry = { name = name, run = core.run_tag(name), state = state, created_at = core.utc() - 3600, note = "" }
+  local entry = { kind = "pod", name = name, run = core.run_tag(name), state = state, created_at = core.utc() - 3600, note = "" }
   for key, value in pairs(fields or {}) do entry[key] = value end
   return entry
 end
 
-local function account_of(pods)
-  return { list_pods = function() return pods end, delete_pod = function() end }
+-- An account with these pods; without `clusters` the service does not know of any.
+local function account_of(pods, clusters)
+  local client = { list_pods = function() return pods end, delete_pod = function() end, lists = 0, removed = {} }
+  function client.list(_, kind)
+    expect(kind).equals("clusters")
+    client.lists = client.lists + 1
+    if not clusters then errors.raise("unsupported", "no such path") end
+    if errors.is(clusters) then error(clusters, 0) end
+    return clusters
+  end
+  function client.remove(_, kind, id) table.insert(client.removed, kind .. " " .. id) end
+  return client
 end
 
 describe("the end of a run", function()
@@ -120,7 +130,8 @@ describe("reap", function()
     expect(#found.orphans).equals(1)
     expect(found.orphans[1].pod.id).equals("p1")
     expect(#found.foreign).equals(1)
-    expect(found.foreign[1].id).equals("p4")
+    expect(found.foreign[1].pod.id).equals("p4")
+    expect(found.unlisted).is_nil()
   end)
 
   it("still knows a kept pod as kept after another account was looked at", function()
@@ -150,9 +161,54 @@ describe("reap", function()
     local client = { delete_pod = function(_, id) deleted[#deleted + 1] = id end }
     local journal = fake_journal()
     journal.pod_ended = function() errors.raise("io", "database or disk is full") end
-    local item = { entry = entry_of(name, "created"), pod = { id = "p1" } }
-    local failures = with_journal(journal, function() return reap.finish(client, { item, { pod = { id = "p2" } } }) end)
+    local items = { { kind = "pod", entry = entry_of(name, "created"), pod = { id = "p1" } }, { kind = "pod", pod = { id = "p2" } } }
+    local failures = with_journal(journal, function() return reap.finish(client, items) end)
     expect(deleted).equals { "p1", "p2" }
     expect(#failures).equals(1)
+  end)
+
+  it("looks for clusters among clusters, and ends them as such", function()
+    local lost, made, kept = attempt(), attempt(), attempt()
+    local entries = {
+      [lost] = entry_of(lost, "intent", { kind = "cluster" }),
+      [made] = entry_of(made, "created", { kind = "cluster", pod_id = "c2" }),
+      [kept] = entry_of(kept, "kept", { kind = "cluster", pod_id = "c3" }),
+    }
+    local client = account_of({ { id = "p1", name = lost, status = "RUNNING" } }, { -- a pod of that name is another thing
+      { id = "c1", name = lost }, { id = "c2", name = "renamed" }, { id = "c3", name = kept }, { id = "c4", name = attempt() },
+      { id = "c5", name = "somebody-elses" } })
+    local journal = fake_journal(entries)
+    local found = with_journal(journal, function() return reap.survey(client) end)
+    local ids = {}
+    for _, item in ipairs(found.orphans) do ids[item.pod.id] = item.kind end
+    expect(ids).equals { p1 = "pod", c1 = "cluster", c2 = "cluster" }
+    expect(found.kept[1].pod.id).equals("c3")
+    expect(#found.foreign).equals(1)
+    expect(found.foreign[1].pod.id .. " " .. found.foreign[1].kind).equals("c4 cluster")
+    local clusters = { { kind = "cluster", entry = entries[lost], pod = { id = "c1" } }, found.foreign[1] }
+    with_journal(journal, function() expect(#reap.finish(client, clusters)).equals(0) end)
+    expect(client.removed).equals { "clusters c1", "clusters c4" }
+    expect(entries[lost].state).equals("terminated")
+  end)
+
+  it("believes in a cluster's absence after repeated looks only", function()
+    local name = attempt()
+    local entries = { [name] = entry_of(name, "intent", { kind = "cluster" }) }
+    local client = account_of({}, {})
+    local found = with_journal(fake_journal(entries), function() return reap.survey(client) end)
+    expect(#found.gone).equals(1)
+    expect(entries[name].state).equals("absent")
+    expect(client.lists).equals(3)
+  end)
+
+  it("leaves clusters' entries alone when clusters cannot be listed, and still finds pods", function()
+    local name, pod = attempt(), attempt()
+    local entries = { [name] = entry_of(name, "created", { kind = "cluster", pod_id = "c1" }), [pod] = entry_of(pod, "created") }
+    local client = account_of({ { id = "p1", name = pod, status = "RUNNING" } }, errors.new("remote", "a fault"))
+    local found = with_journal(fake_journal(entries), function() return reap.survey(client) end)
+    expect(#found.orphans).equals(1)
+    expect(#found.gone).equals(0)
+    expect(entries[name].state).equals("created")
+    expect(found.unlisted.message).equals("a fault")
   end)
 end)

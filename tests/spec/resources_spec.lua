@@ -54,24 +54,6 @@ describe("runpod's resources", function()
     end)
   end)
 
-  it("map a cluster's shape and its network volume", function()
-    local made = { id = "c1", name = "c", type = "SLURM", compute = { gpuTypeId = "G", gpuCountPerPod = 8, podCount = 2 },
-      pods = { total = 2 }, dataCenterId = "EU-RO-1" }
-    with_client({ create = made, cluster_pods = { { id = "p1", name = "a", status = "RUNNING" } } }, function(runpod, calls)
-      local cluster = runpod.clusters.create {
-        name = "c", type = "SLURM", gpu = "G", gpu_count = 8, pod_count = 2, network_volume = "v1", volume = { path = "/data" },
-        data_centers = { "EU-RO-1" },
-      }
-      expect(json.encode(calls[1][3])).equals(
-        '{"compute":{"gpuCountPerPod":8,"gpuTypeId":"G","podCount":2},"dataCenterIds":["EU-RO-1"],'
-        .. '"mounts":{"network":[{"path":"/data","volumeId":"v1"}]},"name":"c","type":"SLURM"}')
-      expect(cluster.gpu).equals("G")
-      expect(cluster.data_center_id).equals("EU-RO-1")
-      expect(tostring(cluster)).equals('cluster c1 "c" SLURM 2 G')
-      expect(cluster:pods()[1].id).equals("p1")
-    end)
-  end)
-
   it("take a password as a secret, and make one of a text", function()
     with_client({ create = { id = "r1", name = "hub" } }, function(runpod, calls)
       runpod.registries.create { name = "hub", username = "me", password = "hush-hush" }
@@ -111,10 +93,6 @@ describe("runpod's resources", function()
       expect(registry.serverless).is_false()
       runpod.templates.create { name = "n", image = "i", registry = registry }
       expect(calls[2][3].registry).equals("x1")
-      runpod.clusters.create { name = "c", type = "RAY", gpu = "G", gpu_count = 1, pod_count = 2,
-        network_volume = runpod.volumes.get("x1"), template = runpod.templates.get("x1") }
-      expect(calls[5][3].templateId).equals("x1")
-      expect(calls[5][3].mounts.network[1].volumeId).equals("x1")
     end)
   end)
 

@@ -5,7 +5,7 @@ local show = require("podsmith.show")
 local shared = require("podsmith.commands.shared")
 
 local runs_command = {
-  name = "runs", summary = "past runs on this machine, and their pods",
+  name = "runs", summary = "past runs on this machine, and their pods and clusters",
   params = { { "limit", "integer", default = 20, min = 1, help = "how many" }, shared.JSON, shared.ENV_FILE },
   run = function(args)
     local list = require("podsmith.run").journal():runs(args.limit)
@@ -17,7 +17,10 @@ local runs_command = {
     local rows = {}
     for i, item in ipairs(list) do
       local states = {}
-      for j, pod in ipairs(item.pods) do states[j] = (pod.pod_id or "no pod") .. " " .. pod.state end
+      for j, pod in ipairs(item.pods) do
+        local label = pod.kind == "cluster" and pod.pod_id and "cluster " .. pod.pod_id or pod.pod_id or "no " .. pod.kind
+        states[j] = label .. " " .. pod.state
+      end
       rows[i] = { item.id, item.recipe, item.status, core.utc_text(item.started_at),
         item.ended_at and show.duration(item.ended_at - item.started_at) or "", table.concat(states, ", ") }
     end

@@ -35,4 +35,27 @@ function M.describe(pod)
     pod.createdAt or "?")
 end
 
+--- A cluster's shape and how its pods are, from the service's fields: "2 x 8 x NVIDIA H200", "2 RUNNING".
+---@param cluster table
+---@return string gpus, string status
+function M.cluster_texts(cluster)
+  local compute, counts = cluster.compute or {}, {}
+  for status, count in pairs((cluster.pods or {}).byStatus or {}) do
+    if count > 0 then counts[#counts + 1] = ("%d %s"):format(count, status) end
+  end
+  table.sort(counts)
+  return ("%d x %d x %s"):format(compute.podCount or 0, compute.gpuCountPerPod or 0, compute.gpuTypeId or "GPU"),
+    table.concat(counts, ", ")
+end
+
+--- One line on a cluster.
+---@param cluster table
+---@param price? number USD per hour, which the service does not tell
+---@return string
+function M.describe_cluster(cluster, price)
+  local gpus, status = M.cluster_texts(cluster)
+  return ("%s  %s  cluster of %s  %s  %s  since %s"):format(cluster.id, cluster.name, gpus, status,
+    price and show.money(price) .. "/h" or "price unknown", cluster.createdAt or "?")
+end
+
 return M

@@ -1,4 +1,5 @@
 #include "base/secret.hpp"
+#include "journal/sqlite.hpp"
 #include "unit/journal/journal_fixture.hpp"
 
 using namespace podsmith;
@@ -242,4 +243,69 @@ TEST_CASE("no secret reaches the file, however it is dressed") {
     CHECK(bytes.find("topsecret") == std::string::npos);
     CHECK(bytes.find("newline") == std::string::npos);
     CHECK(journal->run(live.id).value().value().params["token"] == "***");
+}
+
+TEST_CASE("a cluster is an entry like a pod's, and no answer makes a pod of it") {
+    JournalFixture fixture;
+    const auto journal = fixture.open();
+    const LiveRun live = begun(*journal);
+    PodDetails cluster = details();
+    cluster.kind = PodKind::cluster;
+    const std::string name = attempt_name("demo", live.id, 1);
+    REQUIRE(journal->intend_pod(live.id, name, cluster).has_value());
+    REQUIRE(journal->intend_pod(live.id, attempt_name("demo", live.id, 2), details()).has_value());
+    REQUIRE(journal->pod_created(name, "cluster1").has_value());
+    CHECK(journal->pod_by_id("cluster1").value().value().details.kind == PodKind::cluster);
+    const auto open = journal->open_pods().value();
+    REQUIRE(open.size() == 2);
+    CHECK(open[0].pod.details.kind == PodKind::cluster);
+    CHECK(open[0].run.id == live.id);
+    CHECK(open[1].pod.details.kind == PodKind::pod);
+    CHECK(name_of(PodKind::cluster) == "cluster");
+    CHECK(pod_kind_from("cluster") == PodKind::cluster);
+    CHECK(pod_kind_from("galaxy") == PodKind::pod);
+}
+
+TEST_CASE("a journal from before clusters is brought up to date, and its entries are pods") {
+    JournalFixture fixture;
+    std::filesystem::create_directories(fixture.state);
+    {
+        auto database = Database::open(fixture.state / "journal.db", 1000);
+        REQUIRE(database.has_value());
+        // What version 1 wrote.
+        REQUIRE(database
+                    ->execute(R"(
+CREATE TABLE runs(
+    id TEXT PRIMARY KEY, recipe TEXT NOT NULL, params TEXT NOT NULL, pid INTEGER NOT NULL,
+    started_at REAL NOT NULL, ended_at REAL,
+    status TEXT NOT NULL CHECK(status IN ('running','done','failed','cancelled','killed')),
+    budget_usd REAL, log_dir TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE pods(
+    seq INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, run_id TEXT NOT NULL REFERENCES runs(id), pod_id TEXT,
+    state TEXT NOT NULL CHECK(state IN ('intent','created','absent','terminated','kept','vanished')),
+    gpu TEXT NOT NULL, gpu_count INTEGER NOT NULL, cloud TEXT NOT NULL, data_center TEXT NOT NULL,
+    price_per_hour REAL, image TEXT NOT NULL, created_at REAL NOT NULL, ended_at REAL, last_seen REAL,
+    note TEXT NOT NULL);
+CREATE TABLE events(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, run_id TEXT NOT NULL REFERENCES runs(id), at REAL NOT NULL,
+    name TEXT NOT NULL, json TEXT NOT NULL);
+INSERT INTO runs VALUES('a1b2c3d4', 'grpo', '{}', 1, 5, NULL, 'running', NULL, '');
+INSERT INTO pods VALUES(1, 'demo-ps-a1b2c3d4-1', 'a1b2c3d4', 'pod123', 'created', 'NVIDIA L40S', 1, 'SECURE',
+    'EU-RO-1', 0.86, 'image', 5, NULL, 6, 'a note');
+PRAGMA user_version = 1;
+)")
+                    .has_value());
+    }
+    const auto journal = fixture.open();
+    const auto open = journal->open_pods().value();
+    REQUIRE(open.size() == 1);
+    CHECK(open[0].pod.details.kind == PodKind::pod);
+    CHECK(open[0].pod.pod_id == "pod123");
+    CHECK(open[0].pod.details.note == "a note");
+    CHECK(open[0].pod.last_seen == 6);
+    CHECK(open[0].run.recipe == "grpo");
+    PodDetails cluster = details();
+    cluster.kind = PodKind::cluster;
+    REQUIRE(journal->intend_pod("a1b2c3d4", attempt_name("demo", "a1b2c3d4", 2), cluster).has_value());
+    CHECK(fixture.open()->open_pods().value()[1].pod.details.kind == PodKind::cluster);
 }

@@ -129,7 +129,7 @@ TEST_CASE("a journal of a newer podsmith is not touched") {
     REQUIRE_FALSE(journal.has_value());
     CHECK(journal.error().kind == Kind::io);
     CHECK(journal.error().message == "open the journal " + (fixture.state / "journal.db").string() +
-                                         ": the journal is of version 99, this podsmith knows up to 1");
+                                         ": the journal is of version 99, this podsmith knows up to 2");
     CHECK(journal.error().hint ==
           "a newer podsmith wrote it: update this one, or point PODSMITH_STATE at another folder");
 }
