@@ -68,17 +68,17 @@ private:
                                                : std::filesystem::absolute(options_.env_file);
         if (auto written = write_file(file, simulator_.environment_text(), 0600); !written)
             return fail(written.error().in("write the variables"));
-        fmt::print("podsmith sim: a local Runpod and Hugging Face, until Ctrl-C\n"
-                   "  Runpod API  {}/v2   pods, clusters, volumes, templates, billing, catalogue; /graphql, /v1\n"
-                   "  Hub         {}\n"
-                   "  pods        {}\n"
-                   "  variables   {}\n"
-                   "  state       {}/_sim/state\n\n"
-                   "Point a shell here:  set -a; . '{}'; set +a\n",
-                   simulator_.api_url(), simulator_.hub_url(),
-                   options_.no_sshd ? "entries of the API only (--no-sshd)"
-                                    : "real OpenSSH servers in sandboxes",
-                   file.string(), simulator_.api_url(), file.string());
+        fmt::print(
+            "podsmith sim: a local Runpod and Hugging Face, until Ctrl-C\n"
+            "  Runpod API  {}/v2   pods, clusters, volumes, templates, billing, catalogue; /graphql, /v1\n"
+            "  Hub         {}\n"
+            "  pods        {}\n"
+            "  variables   {}\n"
+            "  state       {}/_sim/state\n\n"
+            "Point a shell here:  set -a; . '{}'; set +a\n",
+            simulator_.api_url(), simulator_.hub_url(),
+            options_.no_sshd ? "entries of the API only (--no-sshd)" : "real OpenSSH servers in sandboxes",
+            file.string(), simulator_.api_url(), file.string());
         std::fflush(stdout);
         return {};
     }

@@ -59,7 +59,8 @@ public:
     Pod* pod_of_key(const std::string& key);
     net::Loop& loop() const { return loop_; }
 
-    /// Makes `count` pods from the body of a create, whatever the stock and the limits say: for tests of many.
+    /// Makes `count` pods from the body of a create, whatever the stock and the limits say: for tests of
+    /// many.
     Result<void> seed(const nlohmann::json& body, int count);
 
     PodBook& pods() { return pods_; }

@@ -34,7 +34,7 @@ struct Pod {
     std::string cluster_id, cluster_role, cluster_ip; ///< of a member of a cluster
     int cluster_rank = 0;
     std::map<std::string, std::string> cluster_env; ///< NODE_RANK and kin
-    double changed_at = 0; ///< when it was last started or stopped
+    double changed_at = 0;                          ///< when it was last started or stopped
     double created_at = 0;
     std::optional<double> started_at; ///< of the running container
     bool is_up = false;               ///< the container runs: `runtime` is shown

@@ -138,7 +138,8 @@ int host_key_fingerprints(lua_State* L) {
     return 1;
 }
 
-// core.is_host_race(message) -> boolean: a host was lost to somebody else; the same candidate deserves another try
+// core.is_host_race(message) -> boolean: a host was lost to somebody else; the same candidate deserves
+// another try
 int is_host_race(lua_State* L) {
     lua_pushboolean(L, runpod::is_host_race(check_string(L, 1)));
     return 1;

@@ -48,7 +48,8 @@ pod:stop()
 check(pod:refresh().data.status == "EXITED", "the pod is stopped")
 pod:start()
 check(pod:refresh().data.status ~= "EXITED", "the pod is started")
-for _ in pod:logs { tail = 10, idle = 0.5 } do break end
+local next_entry = pod:logs { tail = 10, idle = 0.5 }
+next_entry()
 local _, mounted = try(volume.delete, volume)
 check(mounted and mounted.kind == "invalid", "a volume in use is not deleted")
 pod:terminate()
