@@ -102,7 +102,8 @@ end
 ---@return podsmith.Pod
 function M.create(spec)
   local run = runs.current()
-  return place.rent(M.client(), check_spec(spec, run), run)
+  local checked = check_spec(spec, run)
+  return place.rent(M.client(), checked, run)
 end
 
 -- ---- pods that are replaced ---------------------------------------------------------------------------------------------

@@ -109,6 +109,35 @@ expect_pods 1
 "$PODSMITH" terminate --yes "$id" >terminate.out 2>&1 || fail "terminate failed"
 pass "stopped: the volume and what the job had written were kept"
 
+label=refused
+check "a guard that is not allowed to stop the pod terminates it"
+fault 'POST /v2/pods/{id}/action:status:403'
+start refused run --lease off stop.lua "$official" "$lease"
+wait_text refused works
+kill -KILL "$pid"
+exit_of refused
+wait_until $((lease + 60)) has_pods 0
+no_faults
+pass "refused: terminated in place of stopped"
+
+label=pause
+check "a pod that its script stops and starts again is held by its run"
+cat >pause.lua <<'LUA'
+local pod <close> = runpod.create { name = "pause", gpu = "NVIDIA L40S", image = arg[1], volume = { size = 20 } }
+pod:wait_ready()
+pod:stop()
+task.sleep("12s")
+pod:start()
+pod:wait_ready()
+task.sleep("16s")
+print(pod:check("echo lives"))
+LUA
+start pause run --lease "$lease" pause.lua "$official"
+expect_exit pause 0
+expect_text pause.out lives
+expect_no_pods
+pass "pause: alive $((lease + 6)) s after its second start"
+
 label=api
 check "an API that fails for a while only delays the guard"
 run_hold "$official" 'sleep 600'

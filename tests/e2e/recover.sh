@@ -67,3 +67,16 @@ expect_exit none 1
 expect_text none.err "has vanished"
 expect_no_pods
 pass "none: told and ended"
+
+label=stopped
+check "a pod that somebody stops under a run keeps its volume disk, and the run says so"
+grpo --hub-model-id sim-user/stopped
+wait_until 90 has_trained 2
+id=$(live_pod)
+"$PODSMITH" stop --yes "$id" >stop.out 2>&1 || fail "stop failed"
+expect_exit stopped 1
+has_event stopped pod_stopped || fail "it was not told"
+expect_pods 1
+"$PODSMITH" reap --yes --kept >reap.out 2>&1 || fail "reap failed"
+expect_no_pods
+pass "stopped: kept, told, and reaped on request"

@@ -26,7 +26,8 @@ local function in_run(options, fn)
   run.event = function(_, name) table.insert(run.events, name) end
   run.events = {}
   local ok, problem = pcall(fn, run)
-  run.background_tasks:__close(true)
+  run.pods, run.unsettled = {}, {}
+  run:finish("done")
   pods.set_client(runpod.client)
   if not ok then error(problem, 0) end
 end
@@ -120,6 +121,24 @@ describe("placement", function()
     end)
   end)
 
+  it("goes on waiting when only some candidates lack capacity", function()
+    in_run({}, function(run)
+      local client = service { { "capacity" }, { "capacity" }, { "forbidden" } }
+      place.rent(client, spec_of { wait_capacity = 60 }, run)
+      expect(#client.asked):equals(4)
+    end)
+  end)
+
+  for _, wrong in ipairs { 42, false, {}, { candidates = {} }, { {} } } do
+    it("refuses a gpu that is none: " .. tostring(wrong), function()
+      in_run({}, function()
+        local _, err = errors.try(runpod.create, { gpu = wrong, image = "any/image:1", public_key = "ssh-ed25519 AAAA" })
+        expect(err.kind):equals("invalid")
+        expect(err.message):matches("needs a gpu")
+      end)
+    end)
+  end
+
   it("leaves the place where a pod was lost, while there is another", function()
     in_run({}, function(run)
       local here = { id = "A", count = 1, cloud = "SECURE", price = 1, data_centers = { "EU-1", "US-1" } }
@@ -147,7 +166,67 @@ describe("placement", function()
   end)
 end)
 
+describe("a run", function()
+  it("is begun once by tasks that rent at the same time", function()
+    local real, begun = runs.journal, 0
+    local slow = setmetatable({
+      begin_run = function()
+        begun = begun + 1
+        task.sleep(1)
+        return core.random_tag(8), { release = function() end }
+      end,
+    }, { __index = journal })
+    runs.journal = function() return slow end
+    local restore <close> = setmetatable({}, { __close = function() runs.journal = real end })
+    local _ = restore
+    local found = task.map({ 1, 2, 3 }, function() return runs.current() end)
+    expect(begun):equals(1)
+    expect(found[1] == found[2] and found[2] == found[3]):is_true()
+    found[1]:finish("done")
+    expect(runs.is_begun()):is_false()
+  end)
+
+  it("says that its limit was reached whatever the script made of it", function()
+    in_run({}, function(run)
+      run.limit.reached = errors.new("budget", "spent")
+      expect(run:reason(nil).kind):equals("budget")
+      expect(run:reason(errors.new("cancelled", "x")).kind):equals("budget")
+    end)
+  end)
+end)
+
 describe("a budget", function()
+  it("ends each pod whatever becomes of the others", function()
+    in_run({ max_duration = 10 }, function(run)
+      local ended = {}
+      for i = 1, 3 do
+        run.pods[i] = { id = "p" .. i, state = "created", price = 1, jobs = {}, cost = function() return 0 end }
+        run.pods[i].rest = function(pod)
+          if i == 1 then errors.raise("conflict", "this one fails") end
+          task.sleep(5) -- as long as a job takes to write its checkpoint
+          pod.state = "stopped"
+          ended[#ended + 1] = i
+        end
+      end
+      run.limit:watch()
+      local ok, err = pcall(task.sleep, 60)
+      expect(ok):is_false()
+      expect(err.kind):equals("cancelled")
+      table.sort(ended)
+      expect(ended):equals { 2, 3 }
+      run.pods[1].state = "terminated"
+    end)
+  end)
+
+  it("does not begin what it cannot finish", function()
+    in_run({ max_duration = 20 }, function(run)
+      local never = service(setmetatable({}, { __index = function() return { "capacity", "none" } end }))
+      local _, err = errors.try(place.rent, never, spec_of { wait_capacity = 600 }, run)
+      expect(err.kind):equals("budget")
+      expect(err.message):matches("has taken the 20 s that it may")
+    end)
+  end)
+
   it("passes over candidates that it does not reach for", function()
     in_run({ budget = 5, expected_duration = 3600 * 3 }, function(run)
       local client = service {}
