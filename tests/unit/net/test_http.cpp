@@ -1,8 +1,7 @@
 #include "base/log.hpp"
 #include "net/http.hpp"
-#include "support/http_server.hpp"
+#include "support/http_fixture.hpp"
 
-#include <cstdlib>
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <fmt/format.h>
@@ -15,15 +14,7 @@ using test::Reply;
 
 namespace {
 
-struct Fixture {
-    Fixture() {
-        setenv("NO_PROXY", "127.0.0.1,localhost", 1);
-        loop.use_manual_clock();
-    }
-    System system;
-    Loop loop{system};
-    Http http{loop, "podsmith/test"};
-
+struct Fixture : test::HttpFixture {
     static HttpRequest get(std::string url) {
         HttpRequest request;
         request.url = std::move(url);

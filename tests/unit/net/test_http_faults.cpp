@@ -1,8 +1,7 @@
 #include "net/http.hpp"
 #include "net/retry.hpp"
-#include "support/http_server.hpp"
+#include "support/http_fixture.hpp"
 
-#include <cstdlib>
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
@@ -14,15 +13,7 @@ using test::Reply;
 
 namespace {
 
-struct Fixture {
-    Fixture() {
-        setenv("NO_PROXY", "127.0.0.1,localhost", 1);
-        loop.use_manual_clock();
-    }
-    System system;
-    Loop loop{system};
-    Http http{loop, "podsmith/test"};
-
+struct Fixture : test::HttpFixture {
     HttpRequest request(std::string method, std::string url) {
         HttpRequest made;
         made.retry.idempotent = method != "POST";

@@ -1,7 +1,6 @@
 #include "net/http.hpp"
-#include "support/http_server.hpp"
+#include "support/http_fixture.hpp"
 
-#include <cstdlib>
 #include <doctest/doctest.h>
 
 using namespace podsmith;
@@ -12,15 +11,7 @@ using test::Reply;
 
 namespace {
 
-struct Fixture {
-    Fixture() {
-        setenv("NO_PROXY", "127.0.0.1,localhost", 1);
-        loop.use_manual_clock();
-    }
-    System system;
-    Loop loop{system};
-    Http http{loop, "podsmith/test"};
-
+struct Fixture : test::HttpFixture {
     HttpRequest get(std::string url) {
         HttpRequest made;
         made.url = std::move(url);

@@ -1,20 +1,11 @@
 #pragma once
 #include "runpod/client.hpp"
-#include "support/http_server.hpp"
-
-#include <cstdlib>
+#include "support/http_fixture.hpp"
 
 namespace podsmith::test {
 
 /// A client against a scripted server, on a clock that jumps.
-struct RunpodFixture {
-    RunpodFixture() {
-        setenv("NO_PROXY", "127.0.0.1,localhost", 1);
-        loop.use_manual_clock();
-    }
-    System system;
-    net::Loop loop{system};
-    net::Http http{loop, "podsmith/test"};
+struct RunpodFixture : HttpFixture {
     std::function<Reply(const Request&)> answer = [](const Request&) { return reply(500); };
     HttpServer server{loop, [this](const Request& request) { return answer(request); }};
     runpod::Client client{http, server.url(), Secret("rpa_0123456789", "RUNPOD_API_KEY")};
