@@ -26,8 +26,25 @@ local function check(args)
   options.check_tags(args, "answer")
   options.check_tags(args, "reasoning")
   options.check(args)
+  if args.bid and not args.spot then params.usage("--bid is for spot pods", "add --spot") end
   local fits, err = try(openr1.num_generations, args)
   if not fits then params.usage(err.message, err.hint) end
+end
+
+-- What the training will take by the terms of podsmith estimate. The need that chooses GPUs is that of the first tool, the
+-- weights alone; where the GPU that comes first is smaller than this, the user should know before paying.
+local function estimate(ctx, plan)
+  local args = ctx.args
+  local facts = hf.model_facts(args.repo_id)
+  local guess, err = try(gpu.estimate, facts, { method = "grpo", gpus = args.gpu_count, batch = args.per_device_train_batch,
+    sequence = args.max_prompt_length + args.max_completion_length })
+  if not guess then return log.warn("the memory that training takes cannot be estimated: %s", err.message) end
+  plan.estimate = guess.need
+  local first = plan.gpus.candidates[1]
+  if first.memory and first.memory < guess.need then
+    log.warn("training may take about %d GB on each GPU, and %s has %d; choose with --gpu-type, or see `podsmith estimate %s "
+      .. "--method grpo`", guess.need, first.id, first.memory, args.repo_id)
+  end
 end
 
 -- What will be rented and uploaded. Looks at the Hub and at the GPU catalogue; creates nothing.
@@ -48,7 +65,8 @@ local function prepare(ctx)
 
   plan.gpus = gpu.pick { vram = plan.need, count = args.gpu_count, cloud = args.cloud_type, filter = args.gpu_type,
     max_price = args.max_price }
-  ctx:check_budget(plan.gpus)
+  plan.offers = ctx:check_budget(plan.gpus, args.spot and { bid = args.bid } or nil)
+  estimate(ctx, plan)
   plan.disks = openr1.disks(args, bytes)
   plan.image = args.use_thinnka_image and openr1.PREPARED_IMAGE or args.image
   plan.generations = openr1.num_generations(args)
@@ -68,12 +86,13 @@ local function plan_rows(ctx, plan)
   local args = ctx.args
   local rows = { { "model", args.repo_id }, { "result", hf.page(plan.hub_id) } }
   rows[#rows + 1] = { "GPU memory", ("%d GB on each of %d"):format(plan.need, args.gpu_count) }
+  if plan.estimate then rows[#rows + 1] = { "estimate", ("about %d GB on each for GRPO itself"):format(plan.estimate) } end
   for i, candidate in ipairs(plan.gpus.candidates) do
     if i > 3 then break end
     rows[#rows + 1] = { "choice " .. i, ("%d x %s, %s, %s/h; %s"):format(candidate.count, candidate.id,
       candidate.cloud:lower(), candidate.price and show.money(candidate.price) or "no price", candidate.reason) }
   end
-  rows[#rows + 1] = { "cost", ctx.run.limit:plan_text(plan.gpus.candidates[1].price) }
+  rows[#rows + 1] = { "cost", (args.spot and "spot, " or "") .. ctx.run.limit:plan_text(plan.offers[1].price) }
   rows[#rows + 1] = { "disks", ("volume %d GB, container %d GB"):format(plan.disks.volume, plan.disks.container) }
   rows[#rows + 1] = { "image", plan.image }
   rows[#rows + 1] = { "generations", ("%d of %d asked"):format(plan.generations, args.num_generations) }

@@ -127,7 +127,9 @@ end
 -- The body of POST /v2/pods. What is unset is left out: unknown or null fields are refused by the service.
 local function body_of(spec, candidate, name)
   local env = {}
-  for key, value in pairs(spec.env or {}) do env[key] = value end
+  for key, value in pairs(spec.env or {}) do
+    env[key] = (type(value) == "number" or type(value) == "boolean") and tostring(value) or value
+  end
   if spec.start_ssh ~= false and env.PUBLIC_KEY == nil then
     env.PUBLIC_KEY = spec.public_key or require("podsmith.keys").public_key()
   end
@@ -208,12 +210,24 @@ local function next_step(err, tries)
   return "stop"
 end
 
+-- Asks on the terminal before the run's first renting, where the run asks.
+local function confirm(candidate, run)
+  if not run.asks then return end
+  run.asks = false
+  local question = ("rent %d x %s (%s) at %s/h?"):format(candidate.count, candidate.id, candidate.cloud:lower(),
+    candidate.price and show.money(candidate.price) or "an unknown price")
+  if not require("podsmith.commands.shared").confirm(question) then
+    errors.raise("cancelled", "not rented", nil, { is_plan = true })
+  end
+end
+
 -- Tries one candidate: a pod, or the error that sends the loop on to the next one. Other errors are raised.
 local function try_candidate(client, spec, candidate, run)
   local tries = 0
   while true do
     tries = tries + 1
     run.limit:check_open()
+    confirm(candidate, run)
     run:event("gpu_try", { gpu = candidate.id, cloud = candidate.cloud, price = candidate.price },
       ("asking for %d x %s (%s)"):format(candidate.count, candidate.id, candidate.cloud:lower()))
     local pod, err = errors.try(attempt, client, spec, candidate, run)
@@ -229,16 +243,26 @@ local function try_candidate(client, spec, candidate, run)
   end
 end
 
--- The candidates that the budget allows; raises budget when there is none.
-local function affordable(candidates, run)
+-- Why a candidate costs too much; nil when it does not, or when its price is not known.
+local function too_dear(candidate, run, cap)
+  if not candidate.price then return nil end
+  if cap and candidate.price > cap + 1e-9 then
+    return ("%s/h for %d x %s is over the limit of %s/h"):format(show.money(candidate.price), candidate.count, candidate.id,
+      show.money(cap))
+  end
+  return run.limit:refusal(candidate.price)
+end
+
+-- The candidates that the budget and the cap allow; raises budget when there is none.
+local function affordable(candidates, run, cap)
   local kept, refusal = {}, nil
   for _, candidate in ipairs(candidates) do
-    local why = candidate.price and run.limit:refusal(candidate.price)
+    local why = too_dear(candidate, run, cap)
     if why then refusal = refusal or why else kept[#kept + 1] = candidate end
   end
   if #kept == 0 and refusal then
     errors.raise("budget", "no GPU fits the budget: " .. refusal,
-      "raise --budget, take a cheaper GPU (`podsmith gpus --order cheapest`), or lower --expected-duration")
+      "raise --budget or --max-price, take a cheaper GPU (`podsmith gpus --order cheapest`), or lower --expected-duration")
   end
   return kept
 end
@@ -246,9 +270,27 @@ end
 --- Raises budget when the run's limits allow none of the candidates: for a plan, before anything is asked for.
 ---@param gpus table as runpod.create takes it for `gpu`
 ---@param run podsmith.Run
-function M.check_plan(gpus, run)
+---@param spot? {bid?: number}
+---@return table[] candidates {id, count, cloud, price, bid} that are left, in order
+function M.check_plan(gpus, run, spot)
   run.limit:check_open()
-  affordable(candidates_of { gpu = gpus }, run)
+  local candidates = candidates_of { gpu = gpus }
+  if spot then candidates = with_bids(candidates, { spot = spot }) end
+  return affordable(candidates, run, run.max_price)
+end
+
+--- For a run that may only plan: says what would be rented, and ends it there.
+---@param spec table a checked podsmith.PodSpec
+---@param run podsmith.Run
+function M.tell_plan(spec, run)
+  local rows = {}
+  for i, candidate in ipairs(M.check_plan(spec.gpu, run, spec.spot)) do
+    if i > 3 then break end
+    rows[i] = ("%d x %s (%s) at %s/h"):format(candidate.count, candidate.id, candidate.cloud:lower(),
+      candidate.price and show.money(candidate.price) or "an unknown price")
+  end
+  run:event("dry_run", { candidates = rows }, "plan (nothing has been created): would rent " .. table.concat(rows, ", else "))
+  errors.raise("cancelled", "only a plan was asked for", nil, { is_plan = true })
 end
 
 -- One round over all candidates: a pod, or the last error; one that waiting can cure counts for all.
@@ -256,7 +298,7 @@ local function round(client, spec, run)
   local candidates = candidates_of(spec)
   if spec.spot then candidates = with_bids(candidates, spec) end
   local last
-  for _, candidate in ipairs(fresh_first(affordable(candidates, run))) do
+  for _, candidate in ipairs(fresh_first(affordable(candidates, run, spec.max_price))) do
     local pod, err = try_candidate(client, spec, candidate, run)
     if pod then return pod end
     if not last or last.kind ~= "capacity" or err.kind == "capacity" then last = err end

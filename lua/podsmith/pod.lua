@@ -248,14 +248,20 @@ function Pod:terminate()
   rented.terminate(client(), self)
 end
 
--- GB of the volume disk that goes with the pod, not of a network volume.
-local function volume_gb(self)
-  local persistent = (self.data.mounts or {}).persistent
+-- GB of the volume disk that goes with the pod, not of a network volume. From the service's fields.
+local function volume_gb(data)
+  local persistent = (data.mounts or {}).persistent
   return persistent and tonumber(persistent.size) or 0
 end
 
 -- USD per GB and month for the volume disk of a stopped pod; Runpod's pricing page, 2026.
 local STOPPED_VOLUME = 0.20
+local HOURS_A_MONTH = 730
+
+--- USD per hour for the volume disk of a stopped pod, from the service's fields.
+---@param data table
+---@return number
+function M.stopped_price(data) return volume_gb(data) * STOPPED_VOLUME / HOURS_A_MONTH end
 
 -- A guard that stays armed would end what was to be kept.
 local function disarm(self)
@@ -269,7 +275,7 @@ end
 
 --- What ends compute billing and loses no checkpoint: "stop" where a volume disk would be lost, else "terminate".
 ---@return "stop"|"terminate"
-function Pod:gentle_end() return volume_gb(self) > 0 and "stop" or "terminate" end
+function Pod:gentle_end() return volume_gb(self.data) > 0 and "stop" or "terminate" end
 
 -- Seconds in which a stop that fails for no fault of ours is tried again: a checkpoint is worth the wait.
 local STOP_PATIENCE = 120
@@ -303,10 +309,10 @@ end
 --- Says and records that the pod is stopped and its volume disk kept, with what that costs.
 function Pod:note_stopped()
   rented.note_end(self, "stopped", "kept", "stopped; its volume disk is kept")
-  local month = volume_gb(self) * STOPPED_VOLUME
-  self.run:event("pod_stopped", { pod = self.id, volume_gb = volume_gb(self), usd_per_month = month },
+  local month = volume_gb(self.data) * STOPPED_VOLUME
+  self.run:event("pod_stopped", { pod = self.id, volume_gb = volume_gb(self.data), usd_per_month = month },
     ("pod %s stopped after %s, %s; its volume disk (%d GB) is kept and costs %s a month until: podsmith terminate %s"):format(
-      self.id, show.duration(self:age()), show.money(self:cost()), volume_gb(self), show.money(month), self.id))
+      self.id, show.duration(self:age()), show.money(self:cost()), volume_gb(self.data), show.money(month), self.id))
 end
 
 --- Says that the pod shall live on after the run; it goes on billing.

@@ -140,7 +140,9 @@ end
 
 --- Raises budget when the run's limits allow none of the GPUs: call it when they are chosen.
 ---@param gpus table what gpu.pick gave
-function Context:check_budget(gpus) require("podsmith.place").check_plan(gpus, self.run) end
+---@param spot? {bid?: number}
+---@return table[] candidates {id, count, cloud, price, bid} that are left, in order
+function Context:check_budget(gpus, spot) return require("podsmith.place").check_plan(gpus, self.run, spot) end
 
 --- Shows the plan and, when only that was asked (--dry-run, --render), answers true: the recipe returns then.
 --- `files` are {name = content} that would go to the pod.

@@ -55,7 +55,8 @@ function M.journal() return once(get_journal, open_journal) end
 
 --- Begins a run: journal entry, lock, folder. Waits.
 ---@param options {recipe: string, params?: table, keep?: string, json?: boolean, budget?: number, max_duration?: number,
----  expected_duration?: number, lease?: any} USD; seconds
+---  expected_duration?: number, lease?: any, max_price?: number, wait_capacity?: number, is_plan?: boolean, asks?: boolean}
+---  USD; seconds; is_plan: nothing may be rented; asks: before the first renting, on the terminal
 ---@return podsmith.Run
 function M.begin(options)
   local log = M.journal()
@@ -74,6 +75,10 @@ function M.begin(options)
     pods = {},
     unsettled = {},
     lease = options.lease,
+    max_price = options.max_price,
+    wait_capacity = options.wait_capacity,
+    is_plan = options.is_plan,
+    asks = options.asks,
     background_tasks = task.scope(),
     main = options.main or core.current(),
   }, Run)

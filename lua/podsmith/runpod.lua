@@ -76,9 +76,29 @@ local function check_gpu(gpu)
   end
 end
 
+local TYPES = { volume = "table", env = "table", data_centers = "table", ports = "table", cmd = "table", entrypoint = "table",
+  image = "string", args = "string", template = "string", name = "string", disk = "number", max_price = "number",
+  gpu_count = "number", min_ram = "number", min_vcpus = "number" }
+
+local function check_types(spec)
+  for name, wanted in pairs(TYPES) do
+    local value = spec[name]
+    if value ~= nil and type(value) ~= wanted then
+      errors.raise("invalid", ("runpod.create: %s must be a %s, not %s"):format(name, wanted, show.brief(value)),
+        wanted == "table" and ("for example %s"):format(name == "env" and 'env = { NAME = "value" }'
+          or name == "volume" and "volume = { size = 50 }" or name .. ' = { "..." }') or nil)
+    end
+  end
+  if spec.volume then errors.check_options(spec.volume, { "size", "path" }, "volume") end
+  if spec.volume and not spec.network_volume and not math.tointeger(spec.volume.size) then
+    errors.raise("invalid", "runpod.create: volume.size must be a whole number of GB", "for example volume = { size = 50 }")
+  end
+end
+
 -- A spec that has been looked at: what is wrong is said before anything is rented.
 local function check_spec(spec, run)
   spec = errors.check_options(spec, SPEC, "runpod.create")
+  check_types(spec)
   if not spec.image and not spec.template then
     errors.raise("invalid", "runpod.create needs an image or a template",
       'for example image = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404"')
@@ -90,9 +110,19 @@ local function check_spec(spec, run)
   if checked.lease == nil then checked.lease = run.lease end
   -- Without SSH nobody could renew it.
   checked.lease = spec.start_ssh ~= false and guard.lease(checked.lease) or nil
-  checked.wait_capacity = spec.wait_capacity and errors.seconds(spec.wait_capacity, "wait_capacity")
+  local wait = spec.wait_capacity or run.wait_capacity
+  checked.wait_capacity = wait and errors.seconds(wait, "wait_capacity")
+  checked.max_price = spec.max_price or run.max_price
   if spec.spot then checked.spot = spec.spot == true and {} or errors.check_options(spec.spot, { "bid" }, "spot") end
+  if type(spec.network_volume) == "table" then checked.network_volume = spec.network_volume.id end
   return checked
+end
+
+local function create(spec)
+  local run = runs.current()
+  local checked = check_spec(spec, run)
+  if run.is_plan then place.tell_plan(checked, run) end
+  return place.rent(M.client(), checked, run)
 end
 
 --- Creates a pod on the first candidate that has capacity. The intent is in the journal before each request; the pod
@@ -101,11 +131,11 @@ end
 ---@param spec podsmith.PodSpec
 ---@return podsmith.Pod
 function M.create(spec)
-  local run = runs.current()
-  local checked = check_spec(spec, run)
-  return place.rent(M.client(), checked, run)
+  if type(spec) == "table" and spec.recover then
+    errors.raise("invalid", "runpod.create replaces no pod: recover has no meaning here", "use runpod.with_pod(spec, work)")
+  end
+  return create(spec)
 end
-
 -- ---- pods that are replaced ---------------------------------------------------------------------------------------------
 
 -- How a lost pod is replaced: `recover = 3` or { times = 3, resume = function(pod, attempt) ... end }.
@@ -113,6 +143,10 @@ local function recovery_of(spec)
   local recover = spec.recover
   if type(recover) == "number" then recover = { times = recover } end
   recover = errors.check_options(recover, { "times", "resume" }, "recover")
+  local times = recover.times or 0
+  if math.type(times) ~= "integer" or times < 0 then
+    errors.raise("invalid", ("recover takes how often, from 0, not %s"):format(show.brief(times)), "for example recover = 3")
+  end
   return { times = recover.times or (recover.resume and 1) or 0, resume = recover.resume }
 end
 
@@ -127,7 +161,7 @@ end
 
 -- One pod, from renting to its end, and the work on it.
 local function one_life(spec, work, attempt)
-  local pod <close> = M.create(spec)
+  local pod <close> = create(spec)
   attempt.pod = pod
   local results = table.pack(errors.try(watched, pod, work, attempt))
   local err = results[1] == nil and results[2] or nil
@@ -152,6 +186,11 @@ end
 ---@param work fun(pod: podsmith.Pod, attempt: table): any
 ---@return any ... what the work gives
 function M.with_pod(spec, work)
+  if type(work) ~= "function" then
+    errors.raise("invalid", "runpod.with_pod needs the work to do, a function, after the pod's options",
+      "runpod.with_pod({ ... }, function(pod, attempt) ... end)")
+  end
+  errors.check_options(spec, SPEC, "runpod.with_pod")
   local recovery, previous = recovery_of(spec), nil
   for number = 1, recovery.times + 1 do
     local attempt = { number = number, is_resume = number > 1, is_last = number > recovery.times, previous = previous }
@@ -184,9 +223,12 @@ function M.gpus(query)
   return M.client():gpus(query or {})
 end
 
---- Ends a pod by id and waits until the service says it is gone. A pod that is gone already is fine.
----@param id string
-function M.terminate(id) M.client():delete_pod(id) end
+--- Ends a pod and waits until the service says it is gone. A pod that is gone already is fine.
+---@param pod string|podsmith.Pod its id, or the pod
+function M.terminate(pod)
+  if type(pod) == "table" then return pod:terminate() end
+  M.client():delete_pod(pod)
+end
 
 pods.set_client(M.client)
 require("podsmith.resources").install(M)

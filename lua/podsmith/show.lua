@@ -71,11 +71,12 @@ local function cut(text, columns)
   return table.concat(kept) .. "~"
 end
 
---- Rows as a table that fits the terminal: the widest column gives way first.
+--- Rows as a table that fits the terminal: the widest column gives way first, those in `firm` never.
 ---@param headings string[]
 ---@param rows string[][]
+---@param firm? table<integer, true> columns that people copy from, such as ids
 ---@return string
-function M.table(headings, rows)
+function M.table(headings, rows, firm)
   local widths = {}
   for column, heading in ipairs(headings) do
     widths[column] = core.columns(heading)
@@ -90,9 +91,12 @@ function M.table(headings, rows)
     return sum
   end
   while total() > room do
-    local widest = 1
-    for column, width in ipairs(widths) do if width > widths[widest] then widest = column end end
-    if widths[widest] <= 6 then break end
+    local widest
+    for column, width in ipairs(widths) do
+      local gives_way = not (firm and firm[column])
+      if gives_way and (not widest or width > widths[widest]) then widest = column end
+    end
+    if not widest or widths[widest] <= 6 then break end
     widths[widest] = widths[widest] - 1
   end
   local function line(cells)

@@ -76,3 +76,37 @@ expect_exit script 1
 expect_text script.err "the budget of"
 expect_no_pods
 pass "script: ended, and nothing more was rented"
+
+label=behind
+check "a limit behind the script's name counts too"
+cat >wait.lua <<'LUA'
+local pod <close> = runpod.create { name = "wait", gpu = "NVIDIA L40S", image = "example/any:1" }
+task.sleep("10m")
+LUA
+start behind run wait.lua --max-duration 3s
+expect_exit behind 1
+expect_text behind.err "that it may"
+expect_no_pods
+pass "behind: ended"
+
+check "a recipe of one's own that knows nothing of plans, prices and limits"
+cat >own.lua <<'LUA'
+return recipe { name = "own", summary = "Rents.", run = function()
+  local pod <close> = runpod.create { name = "own", gpu = gpu.pick { filter = "L40S" }, image = "example/any:1" }
+  print("rented")
+end }
+LUA
+posts=$(calls 'POST /v2/pods')
+for flags in "--dry-run" "--render files" "--help" "--max-price 1" "--budget 1"; do
+  label=own
+  # shellcheck disable=SC2086 # a flag and its value
+  start own run own.lua $flags
+  exit_of own
+  has_text own.out rented && fail "own.lua $flags has rented"
+  [ "$(calls 'POST /v2/pods')" -eq "$posts" ] || fail "own.lua $flags asked for a pod"
+done
+start own run wait.lua --help
+exit_of own
+[ "$(calls 'POST /v2/pods')" -eq "$posts" ] || fail "wait.lua --help asked for a pod"
+expect_no_pods
+pass "own: nothing rented"

@@ -8,7 +8,7 @@ local shared = require("podsmith.commands.shared")
 
 -- The pod of that id, or else the cluster. Raises not_found for the pod.
 local function find_rented(id)
-  local pod, err = errors.try(runpod.get, id)
+  local pod, err = errors.try(shared.find_pod, id)
   if pod then return pod, shared.describe(pod.data) end
   local cluster = err.kind == "not_found" and errors.try(runpod.clusters.get, id)
   if not cluster then error(err, 0) end
@@ -16,7 +16,7 @@ local function find_rented(id)
 end
 
 local function find_pod(id)
-  local pod = runpod.get(id)
+  local pod = shared.find_pod(id)
   return pod, shared.describe(pod.data)
 end
 
@@ -53,15 +53,15 @@ local stop = ending("stop", "halt a pod: compute billing ends, its volume stays 
     pod:stop()
     local entry = require("podsmith.run").journal():pod_by_id(pod.id)
     if entry then require("podsmith.run").journal():pod_kept(entry.name) end -- its volume is not for reap to delete
-    print(("pod %s stopped; its volume goes on billing; then `podsmith start %s` or `podsmith terminate %s`")
-      :format(pod.id, pod.id, pod.id))
+    print(("pod %s stopped; its volume disk goes on billing at %s a month; then `podsmith start %s` or `podsmith terminate %s`")
+      :format(pod.id, show.money(require("podsmith.pod").stopped_price(pod.data) * 730), pod.id, pod.id))
   end)
 
 local start = {
   name = "start", operands = "POD", summary = "start a stopped pod on its host; compute billing begins",
   params = { shared.POD, shared.SIM, shared.ENV_FILE, shared.VERBOSE },
   run = function(args)
-    local pod = runpod.get(args.pod):start()
+    local pod = shared.find_pod(args.pod):start()
     print(("pod %s starts; %s/h"):format(pod.id, show.money(pod.price)))
   end,
 }

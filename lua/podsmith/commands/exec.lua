@@ -9,7 +9,7 @@ local exec = {
     { "command", "string", positional = true, rest = true, help = "the command and its arguments" } },
   run = function(args)
     if not args.rest then params.usage("exec needs a command", "podsmith exec POD -- nvidia-smi") end
-    local pod = runpod.get(args.pod)
+    local pod = shared.find_pod(args.pod)
     local process = pod:session(60):start(#args.rest == 1 and args.rest[1] or ssh.quote(args.rest))
     while true do
       local data, stream = process:read()

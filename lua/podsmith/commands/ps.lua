@@ -51,18 +51,18 @@ local ps = {
     if #list + #clusters == 0 then return print("no pods") end
     local rows, total = {}, 0
     for i, pod in ipairs(list) do
-      local cost = tonumber(pod.cost) or 0
-      if pod.status ~= "EXITED" then total = total + cost end
-      rows[i] = { pod.id, pod.name, pod.status, pod.gpu and ("%d x %s"):format(pod.gpu.count, pod.gpu.id) or "CPU",
-        pod.dataCenterId or "", show.money(cost) .. "/h", age_text(pod.createdAt), core.run_tag(pod.name) or "" }
+      local cost = shared.cost_now(pod)
+      total = total + cost
+      rows[i] = { pod.id, pod.name, pod.status, pod.gpu and ("%d x %s"):format(pod.gpu.count, pod.gpu.id) or "CPU", pod.dataCenterId or "",
+        show.money(cost) .. (pod.status == "EXITED" and "/h disk" or "/h"), age_text(pod.createdAt), core.run_tag(pod.name) or "" }
     end
     for _, cluster in ipairs(clusters) do
       local price = price_of(cluster)
       total = total + (price or 0)
       rows[#rows + 1] = cluster_row(cluster, price)
     end
-    print(show.table({ "ID", "NAME", "STATUS", "GPU", "DATA CENTER", "PRICE", "AGE", "RUN" }, rows))
-    print(("%d pod%s, %s%s/h while running"):format(#list, #list == 1 and "" or "s",
+    print(show.table({ "ID", "NAME", "STATUS", "GPU", "DATA CENTER", "PRICE", "AGE", "RUN" }, rows, { true, nil, nil, nil, nil, true }))
+    print(("%d pod%s, %s%s/h now"):format(#list, #list == 1 and "" or "s",
       #clusters > 0 and ("%d cluster%s, "):format(#clusters, #clusters == 1 and "" or "s") or "", show.money(total)))
   end,
 }

@@ -66,7 +66,8 @@ local function tell(survey, doomed, ended, failures, args)
   elseif #ended > 0 then
     print(counted(ended) .. " terminated")
   elseif #doomed == 0 then
-    print("no pod was left behind")
+    print(#survey.kept == 0 and "no pod was left behind"
+      or ("no pod was left behind; %d kept on purpose: `podsmith reap --kept` ends them"):format(#survey.kept))
   end
   for _, failure in ipairs(failures) do
     core.log("error", ("%s %s: %s"):format(failure.kind, failure.pod.id, tostring(failure.error)))
@@ -91,7 +92,8 @@ return {
       failures = reaper.finish(shared.client(), doomed)
       ended = without(doomed, failures)
     elseif #doomed > 0 and not args.json then
-      print("nothing ended; `podsmith reap --yes` ends them without asking")
+      print(("nothing ended; `podsmith reap%s%s --yes` ends them without asking"):format(args.kept and " --kept" or "",
+        args.foreign and " --foreign" or ""))
     end
     tell(survey, doomed, ended, failures, args)
     return (#failures > 0 or survey.unlisted) and 1 or 0

@@ -42,11 +42,14 @@ local function run_recipe(declaration, args, given)
   local run = require("podsmith.run").begin {
     recipe = declaration.name, params = args, keep = args.keep, json = args.json, budget = args.budget,
     max_duration = args.max_duration, expected_duration = args.expected_duration, lease = args.lease,
+    max_price = args.max_price, wait_capacity = args.wait_capacity, is_plan = args.dry_run or args.render ~= nil,
+    asks = not args.yes and not args.sim and not args.json and core.terminal(0).is_tty,
   }
   local ctx = recipes.context(declaration, args, given, run)
   -- task.body: what the recipe has spawned ends before the run does, and rents nothing more.
   local ok, failure = xpcall(task.body, core.add_traceback, declaration.run, ctx)
   local err = run:reason(not ok and errors.from(failure) or nil)
+  if err and err.is_plan then err = nil end -- no more than a plan was wanted
   in_order(err, conclude, ctx, err)
   return 0
 end
@@ -54,7 +57,7 @@ end
 local function run_script(chunk, name, rest, options)
   local runs = require("podsmith.run")
   runs.prepare { recipe = name, budget = options.budget, max_duration = options.max_duration,
-    expected_duration = options.expected_duration, lease = options.lease }
+    expected_duration = options.expected_duration, lease = options.lease, is_plan = options.is_plan }
   _G.arg = table.move(rest, 1, #rest, 1, { [0] = name })
   local ok, result = xpcall(task.body, core.add_traceback, chunk, table.unpack(rest))
   if ok and recipes.is(result) then
@@ -69,6 +72,7 @@ local function run_script(chunk, name, rest, options)
   end
   local run = runs.current()
   local err = run:reason(not ok and result or nil)
+  if err and err.is_plan then err, status = nil, "done" end
   in_order(err, run.finish, run, err and err.kind == "budget" and "failed" or status)
 end
 
@@ -91,6 +95,8 @@ local SCRIPT_FLAGS = table.move(recipes.LIMITS, 1, #recipes.LIMITS, 4, { shared.
 
 local TAKES_VALUE = {}
 for _, row in ipairs(SCRIPT_FLAGS) do TAKES_VALUE["--" .. row[1]] = row[2] ~= "flag" or nil end
+local IS_LIMIT = {}
+for _, row in ipairs(recipes.LIMITS) do IS_LIMIT["--" .. row[1]] = true end
 
 -- The flags before the first word that is none, and what follows them.
 local function split(arguments)
@@ -106,16 +112,38 @@ local function split(arguments)
   return own, table.move(arguments, i, #arguments, 1, {})
 end
 
+-- podsmith's own flags that stand behind the script's name count too: a limit that is passed over would cost money. A
+-- recipe reads them again with its own; a plain script finds them in `arg`. With --help and --dry-run nothing is rented.
+local function take_limits(arguments, early)
+  local keep, own, i = {}, {}, 1
+  while i <= #arguments and arguments[i] ~= "--" do
+    local word = arguments[i]
+    local name = word:match("^(%-%-[%w-]+)=") or word
+    if word == "--sim" then
+      early.sim = true
+    else
+      keep[#keep + 1] = word
+      if IS_LIMIT[name] then
+        own[#own + 1] = word
+        if name == word then own[#own + 1] = arguments[i + 1] end
+      end
+      if name == "--help" or name == "-h" or name == "--dry-run" or name == "--render" then early.is_plan = true end
+    end
+    i = i + 1
+  end
+  table.move(arguments, i, #arguments, #keep + 1, keep)
+  local values, given = params.parse(recipes.LIMITS, own, "run")
+  for name in pairs(given) do early[name] = values[name] end
+  return keep
+end
+
 local function closing(simulator)
   return setmetatable({}, { __close = function() if simulator then simulator.close() end end })
 end
 
 -- A script runs as its chunk runs, so what it needs must stand before: its own flags follow its name.
 local function execute_script(chunk, label, arguments, early, prepare)
-  local keep = {}
-  for _, word in ipairs(arguments) do
-    if word == "--sim" then early.sim = true else keep[#keep + 1] = word end
-  end
+  local keep = take_limits(arguments, early)
   local simulator <close> = closing(prepare(early))
   local _ = simulator
   local declaration = run_script(chunk, label, keep, early)

@@ -1,6 +1,7 @@
 --- What several commands share: flags, the account's client, questions, the names of pods.
 
 local core = require("podsmith.core")
+local errors = require("podsmith.errors")
 local show = require("podsmith.show")
 
 local M = {}
@@ -10,7 +11,7 @@ M.ENV_FILE = { "env-file", "string", help = "read variables from this file inste
 M.JSON = { "json", "flag", help = "print JSON" }
 M.YES = { "yes", "flag", aliases = { "-y" }, help = "do not ask" }
 M.VERBOSE = { "verbose", "flag", aliases = { "-v" }, help = "log what is sent and why" }
-M.POD = { "pod", "string", positional = true, required = true, help = "the pod's id" }
+M.POD = { "pod", "string", positional = true, required = true, help = "the pod's id or name, or how it begins" }
 
 --- The account's client. Raises auth without a key.
 function M.client() return require("podsmith.runpod").client() end
@@ -27,11 +28,39 @@ end
 
 function M.print_json(value) print(json.encode(value, 2)) end
 
+--- USD per hour that a pod costs as it is now: a stopped one its volume disk. From the service's fields.
+---@param pod table
+---@return number
+function M.cost_now(pod)
+  if pod.status == "EXITED" then return require("podsmith.pod").stopped_price(pod) end
+  return tonumber(pod.cost) or 0
+end
+
+--- A pod by its id, its name, or the beginning of either where that names one only. Waits. Raises not_found, invalid.
+---@param text string
+---@return podsmith.Pod
+function M.find_pod(text)
+  local pod, err = errors.try(runpod.get, text)
+  if pod then return pod end
+  if err.kind ~= "not_found" then error(err, 0) end
+  local found = {}
+  for _, candidate in ipairs(runpod.list()) do
+    if candidate.name == text then return candidate end
+    if candidate.id:sub(1, #text) == text or candidate.name:sub(1, #text) == text then found[#found + 1] = candidate end
+  end
+  if #found == 1 then return found[1] end
+  if #found == 0 then error(err, 0) end
+  local ids = {}
+  for i, candidate in ipairs(found) do ids[i] = candidate.id end
+  errors.raise("invalid", ("'%s' begins %d pods' ids or names: %s"):format(text, #found, table.concat(ids, ", ")),
+    "give more of it")
+end
+
 --- One line on a pod, from the service's fields.
 ---@param pod table
 ---@return string
 function M.describe(pod)
-  return ("%s  %s  %s  %s/h  since %s"):format(pod.id, pod.name, pod.status or "", show.money(tonumber(pod.cost) or 0),
+  return ("%s  %s  %s  %s/h  since %s"):format(pod.id, pod.name, pod.status or "", show.money(M.cost_now(pod)),
     pod.createdAt or "?")
 end
 
