@@ -51,7 +51,7 @@ function M.select(catalogue, need, community)
 end
 
 --- Reads the catalogue and selects: `gpu.pick { vram = 40, count = 1 }`. Waits.
----@param need table as for gpu.select
+---@param need podsmith.GpuNeed
 ---@return {candidates: table[], refused: table[], need: podsmith.GpuNeed} give it to runpod.create
 function M.pick(need)
   need = errors.check_options(need, NEED, "gpu.pick")

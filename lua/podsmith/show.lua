@@ -71,11 +71,13 @@ local function cut(text, columns)
   return table.concat(kept) .. "~"
 end
 
---- Rows as a table that fits the terminal: the widest column gives way first.
+--- Rows as a table that fits the terminal: the widest column gives way first, or those that `yielding` names, in order.
 ---@param headings string[]
 ---@param rows string[][]
+---@param yielding? integer[] columns that give way, to the width of their heading, before any other
+---@param room? integer columns of the terminal, where that is not to be asked
 ---@return string
-function M.table(headings, rows)
+function M.table(headings, rows, yielding, room)
   local widths = {}
   for column, heading in ipairs(headings) do
     widths[column] = core.columns(heading)
@@ -83,11 +85,14 @@ function M.table(headings, rows)
       widths[column] = math.max(widths[column], core.columns(tostring(row[column] or "")))
     end
   end
-  local room = core.terminal(1).is_tty and core.terminal(1).width or math.huge
+  room = room or (core.terminal(1).is_tty and core.terminal(1).width or math.huge)
   local function total()
     local sum = 2 * (#widths - 1)
     for _, width in ipairs(widths) do sum = sum + width end
     return sum
+  end
+  for _, column in ipairs(total() > room and yielding or {}) do
+    widths[column] = math.max(core.columns(headings[column]), math.min(widths[column], widths[column] - (total() - room)))
   end
   while total() > room do
     local widest = 1
