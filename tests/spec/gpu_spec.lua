@@ -136,7 +136,8 @@ describe("hf.model_facts", function()
     expect(facts(function() return nil end).config_problem).equals("acme/llama has no config.json")
     expect(facts(function() return "<html>" end).config_problem).equals("config.json of acme/llama is no JSON object")
     local gated = facts(function() require("podsmith.errors").raise("forbidden", "gated") end, { id = "x", siblings = {} })
-    expect(gated.config_problem).equals("gated")
+    expect(gated.config_problem):contains("may read the files of acme/llama: ask for access at ")
+    expect(gated.config_problem):contains("(gated)")
     expect(gated.bytes).equals(0)
     expect(function() facts(function() require("podsmith.errors").raise("network", "no route") end) end):raises("no route", "network")
   end)
@@ -159,7 +160,7 @@ describe("podsmith gpus", function()
   -- What was printed although the command failed, and its error.
   local function shown_failing(args)
     local err
-    local text = printed(function() _, err = errors.try(gpus_command.run, args) end,
+    local text = printed(function() err = select(2, errors.try(gpus_command.run, args)) end,
       { { gpu, "pick", function(need) return gpu.select(MARKET, need) end } })
     return text, err
   end
@@ -238,6 +239,10 @@ describe("podsmith estimate", function()
     expect(shown({ method = "qlora" }, nil)):contains("GPUs: no RUNPOD_API_KEY is set, so the catalogue of GPUs was not asked")
     local text = shown({ method = "full", gpus = 9, zero = 0 }, "key")
     expect(text):contains("GPUs: choose a GPU for 9 x 154 GB: none is eligible; nearest is ")
+  end)
+
+  it("counts small models in millions", function()
+    expect(shown({ method = "lora" }, nil, { bytes = 5e6, parameters = { BF16 = 2500000 } })):contains(": 2.50 million parameters, lora")
   end)
 
   it("names what it assumed", function()
