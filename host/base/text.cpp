@@ -94,7 +94,12 @@ std::string shell_quote(std::string_view text) {
 std::string nearest(std::string_view word, std::span<const std::string> candidates) {
     std::string best;
     std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
+    // Two edits of three letters make anything: such a word has to begin like what was meant.
+    const std::size_t begin = std::min(word.find_first_not_of('-'), word.size());
+    const bool is_short = word.size() - begin > 0 && word.size() - begin <= 3;
     for (const std::string& candidate : candidates) {
+        if (is_short && (candidate.size() <= begin || candidate[begin] != word[begin]))
+            continue;
         const bool is_prefix = word.size() >= 3 && candidate.starts_with(word);
         const std::size_t d = is_prefix ? 1 : distance(word, candidate);
         if (d < best_distance) {

@@ -31,8 +31,10 @@ bool is_same(std::string_view a, std::string_view b) {
 bool is_in(std::string_view data_center, std::string_view region) {
     if (is_same(region_of(data_center), region))
         return true;
-    return is_same(data_center.substr(0, region.size()), region) &&
-           (data_center.size() == region.size() || data_center[region.size()] == '-');
+    // EU means EUR-IS-1 too; US-KS-2 does not mean US-KS-20.
+    const bool is_whole = region.find('-') == std::string_view::npos || data_center.size() <= region.size() ||
+                          data_center[region.size()] == '-';
+    return is_same(data_center.substr(0, region.size()), region) && is_whole;
 }
 
 bool is_allowed(const std::string& id, const Need& need) {

@@ -259,7 +259,7 @@ Result<Selection> select(const Catalogue& catalogue, const Need& need) {
         }
         std::move(found.begin(), found.end(), std::back_inserter(offers));
     }
-    if (offers.empty())
+    if (offers.empty() && !need.may_be_none)
         return nothing_left(catalogue, need, misses);
     const Order order = need.seed_rule ? Order::priority : need.order;
     std::stable_sort(offers.begin(), offers.end(),

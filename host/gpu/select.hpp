@@ -52,6 +52,7 @@ struct Need {
     /// The original rule, for comparison: the three classes, enough memory, the filter, most memory first; no
     /// look at cloud, price, stock, CUDA or count.
     bool seed_rule = false;
+    bool may_be_none = false; ///< when nothing is left: no candidates and the refusals, instead of the error
 };
 
 struct Candidate {

@@ -71,6 +71,7 @@ gpu::Need check_need(lua_State* L, int index) {
     need.avoid = failed_offers(L, index);
     need.order = must(L, gpu::order_from(field_string(L, index, "order").value_or("priority")));
     need.seed_rule = field_bool(L, index, "strict").value_or(false);
+    need.may_be_none = field_bool(L, index, "may_be_none").value_or(false);
     if (const std::vector<std::string> classes = field_list(L, index, "prefer"); !classes.empty()) {
         need.classes.clear();
         for (const std::string& name : classes)

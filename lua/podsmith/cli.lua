@@ -9,6 +9,9 @@ local M = {}
 
 local COMMANDS = require("podsmith.commands")
 
+-- What may stand in a command's place without being one of them.
+local OTHER_WORDS = { "sim", "help", "version" }
+
 local function command_names()
   local names = {}
   for i, command in ipairs(COMMANDS) do names[i] = command.name end
@@ -20,7 +23,7 @@ local function find_command(name)
     if command.name == name then return command end
   end
   local names = command_names()
-  table.move({ "sim", "help", "version" }, 1, 3, #names + 1, names)
+  table.move(OTHER_WORDS, 1, #OTHER_WORDS, #names + 1, names)
   local near = core.nearest(name, names)
   params.usage(("there is no command '%s'"):format(name),
     near ~= "" and ("did you mean '%s'?"):format(near) or "`podsmith help` lists the commands")
@@ -92,10 +95,22 @@ function M.report(err)
   core.log("error", text)
 end
 
+-- `podsmith help WORD`. The simulator has no table of parameters here: it is asked itself.
+local function print_help(topic)
+  if topic == "help" or topic == "version" then
+    print_overview()
+    return 0
+  end
+  if topic ~= "sim" then return run_command(find_command(topic), { "--help" }) end
+  local child = core.child_start { core.self(), "sim", "--help" }
+  for text in function() return child:read() end do io.stdout:write(text) end
+  return child:wait()
+end
+
 local function dispatch(arguments)
   local name = arguments[1]
   if not name or name == "help" or name == "--help" or name == "-h" then
-    if name == "help" and arguments[2] then return run_command(find_command(arguments[2]), { "--help" }) end
+    if name == "help" and arguments[2] then return print_help(arguments[2]) end
     print_overview()
     return name and 0 or 2
   end

@@ -6,7 +6,7 @@ local errors = require("podsmith.errors")
 local M = {}
 
 local NEED = { "vram", "count", "cloud", "filter", "regions", "data_centers", "volume_data_center", "max_price", "min_cuda",
-  "exclude", "avoid", "order", "prefer", "strict" }
+  "exclude", "avoid", "order", "prefer", "strict", "may_be_none" }
 local JOB = { "method", "gpus", "zero", "sequence", "batch", "checkpointing", "eager", "lora_rank", "vllm_share", "reference" }
 
 ---@class podsmith.GpuNeed
@@ -14,7 +14,7 @@ local JOB = { "method", "gpus", "zero", "sequence", "batch", "checkpointing", "e
 ---@field count? integer GPUs in one pod, default 1
 ---@field cloud? "SECURE"|"COMMUNITY"|"ALL" default SECURE
 ---@field filter? string part of the GPU's name or id
----@field regions? string[] "EUROPE", "NORTH_AMERICA", or what data centers begin with: "EU", "US-KS"
+---@field regions? string[] "EUROPE", "NORTH_AMERICA", or what data centers begin with: "EU" (EUR-IS-1 too), "US-KS"
 ---@field data_centers? string[]
 ---@field volume_data_center? string where the network volume is: only SECURE pods there can mount it
 ---@field max_price? number USD per hour for all GPUs of the pod
@@ -25,6 +25,7 @@ local JOB = { "method", "gpus", "zero", "sequence", "batch", "checkpointing", "e
 ---GB of memory, flops by USD for a dense BF16 TFLOPS
 ---@field prefer? string[] the classes of `priority` in order, each as words that a name or id has: "a100 sxm"
 ---@field strict? boolean the first tools' rule, without a look at stock or price
+---@field may_be_none? boolean no candidates, and why each is refused, instead of the error when nothing is left
 
 ---@class podsmith.GpuJob
 ---@field method? "inference"|"lora"|"qlora"|"full"|"grpo" default full
@@ -51,7 +52,7 @@ function M.select(catalogue, need, community)
 end
 
 --- Reads the catalogue and selects: `gpu.pick { vram = 40, count = 1 }`. Waits.
----@param need table as for gpu.select
+---@param need podsmith.GpuNeed
 ---@return {candidates: table[], refused: table[], need: podsmith.GpuNeed} give it to runpod.create
 function M.pick(need)
   need = errors.check_options(need, NEED, "gpu.pick")

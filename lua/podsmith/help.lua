@@ -4,13 +4,42 @@ local core = require("podsmith.core")
 
 local M = {}
 
-local MODULES = { "task", "runpod", "resources", "account_keys", "graphql", "pod", "cluster", "job", "ssh", "hf", "gpu", "config",
-  "fs", "http", "yaml", "errors", "recipe", "log", "params", "show", "run" }
+-- Globals of every script and of the shell, and the values that their functions give.
+local GLOBALS = { "task", "runpod", "gpu", "hf", "ssh", "http", "fs", "yaml", "config", "log" }
+local VALUES = { "pod", "cluster", "job" }
+
+-- Files whose functions are reached in another way, or with require.
+local OTHERS = { "resources", "account_keys", "graphql", "errors", "recipe", "params", "show", "run" }
+
+local FILES = {}
+for _, list in ipairs { GLOBALS, VALUES, OTHERS } do table.move(list, 1, #list, #FILES + 1, FILES) end
 
 -- Where scripts find what a file defines, when that is not the file's name.
 local SHOWN_AS = { resources = "runpod", account_keys = "runpod.keys", graphql = "runpod" }
+for _, module in ipairs { "errors", "params", "show", "run" } do SHOWN_AS[module] = ('require("podsmith.%s")'):format(module) end
+local ALSO = { ["errors.try"] = "try", ["recipe.declare"] = "recipe" }
 
--- Documented functions of a module: {name, signature, text}.
+-- A class is its comment: ---@class with one ---@field a line; a line that begins with two blanks goes on.
+local function class_entry(comment)
+  for i, line in ipairs(comment) do
+    local name = line:match("^@class ([%w_.]+)")
+    if name then
+      local text = table.move(comment, 1, i - 1, 1, {})
+      for j = i + 1, #comment do text[#text + 1] = (comment[j]:gsub("^@field ", "")) end
+      return #text > 0 and { name = name, signature = name, text = text, is_class = true } or nil
+    end
+  end
+end
+
+local function function_entry(module, line, comment)
+  local name, arguments = line:match("^function ([%w_.:]+)(%b())")
+  if not name then name = line:match("^(M%.[%w_]+) = ") end
+  if not name or #comment == 0 then return nil end
+  name = ALSO[name:gsub("^M%.", module .. ".")] or name:gsub("^M%.", (SHOWN_AS[module] or module) .. ".")
+  return { name = name, signature = name .. (arguments or ""), text = comment }
+end
+
+-- Documented functions and classes of a module: {name, signature, text, is_class}.
 local function entries(module)
   local source = core.source("lua/podsmith/" .. module .. ".lua") or ""
   local found, comment = {}, {}
@@ -19,12 +48,8 @@ local function entries(module)
     if text then
       comment[#comment + 1] = text
     else
-      local name, arguments = line:match("^function ([%w_.:]+)(%b())")
-      if not name then name = line:match("^(M%.[%w_]+) = ") end
-      if name and #comment > 0 then
-        name = name:gsub("^M%.", (SHOWN_AS[module] or module) .. ".")
-        found[#found + 1] = { name = name, signature = name .. (arguments or ""), text = comment }
-      end
+      found[#found + 1] = class_entry(comment)
+      found[#found + 1] = function_entry(module, line, comment)
       comment = {}
     end
   end
@@ -35,7 +60,7 @@ end
 ---@return string[]
 function M.names()
   local names = {}
-  for _, module in ipairs(MODULES) do
+  for _, module in ipairs(FILES) do
     for _, entry in ipairs(entries(module)) do names[#names + 1] = entry.name end
   end
   return names
@@ -47,29 +72,76 @@ local function print_entry(entry)
   print("")
 end
 
---- Prints what is known about a module, a function or a method: help(), help("pod"), help("pod.exec").
----@param topic? string
-function M.help(topic)
-  if not topic then
-    print("Modules (help \"NAME\" for one): " .. table.concat(MODULES, ", "))
-    print("Live values: runpod.list(), gpu.list(), task.spawn(fn), pod:exec(\"nvidia-smi\").stdout")
-    return
+-- Whether two values are one: the shell has a `task` of its own that reads through to the module.
+local function is_same(value, other)
+  local meta = getmetatable(other)
+  return rawequal(value, other) or (type(meta) == "table" and type(value) == "table" and rawequal(meta.__index, value))
+end
+
+-- The topic that a value stands for: help(runpod.volumes), help(pod), help(runpod.create).
+local function topic_of(value)
+  for _, module in ipairs(GLOBALS) do
+    if is_same(_G[module], value) then return module end
+    for name, field in pairs(_G[module]) do
+      if rawequal(field, value) then return module .. "." .. name end
+    end
   end
-  topic = tostring(topic):gsub(":", ".")
-  local shown = 0
-  for _, module in ipairs(MODULES) do
+  for _, name in ipairs { "try", "recipe", "help" } do
+    if rawequal(_G[name], value) then return name end
+  end
+  local meta = getmetatable(value)
+  return type(meta) == "table" and type(meta.__name) == "string" and meta.__name or nil
+end
+
+local function print_overview()
+  print("Modules: " .. table.concat(GLOBALS, ", "))
+  print("Values that they give: " .. table.concat(VALUES, ", "))
+  print("Also: try, print, recipe, json.encode, json.decode, secret.env")
+  print("help(\"NAME\") tells more: help(\"gpu\"), help(\"runpod.create\"), help(\"pod.exec\"), help(\"PodSpec\")")
+  print("For example: runpod.list(), gpu.pick { vram = 24 }, task.spawn(fn), pod:exec(\"nvidia-smi\").stdout")
+end
+
+local function is_about(entry, module, topic)
+  local name = entry.name:gsub(":", "."):lower()
+  return module == topic or SHOWN_AS[module] == topic or name == topic or name:match("%.([%w_]+)$") == topic
+end
+
+-- The entries of a topic, and the classes that their parameters have: the options of a call are what one asks for.
+local function find(topic)
+  local found, classes, has = {}, {}, {}
+  for _, module in ipairs(FILES) do
     for _, entry in ipairs(entries(module)) do
-      local name = entry.name:gsub(":", "."):lower()
-      if module == topic or SHOWN_AS[module] == topic or name == topic:lower() or name:match("%.([%w_]+)$") == topic:lower() then
-        print_entry(entry)
-        shown = shown + 1
+      if is_about(entry, module, topic) then
+        found[#found + 1] = entry
+        has[entry.name] = true
+      end
+      if entry.is_class then classes[entry.name] = entry end
+    end
+  end
+  for i = 1, #found do
+    for _, line in ipairs(found[i].text) do
+      local class = classes[line:match("^@param [%w_?]+ ([%w_.]+)")]
+      if class and not has[class.name] then
+        found[#found + 1] = class
+        has[class.name] = true
       end
     end
   end
-  if shown == 0 then
-    local near = core.nearest(topic, M.names())
-    print("no help on " .. topic .. (near ~= "" and ("; did you mean %s?"):format(near) or ""))
-  end
+  return found
+end
+
+--- Prints what is known about a module, a function, a method or a class of options: help(), help("pod"), help("pod.exec"),
+--- help("PodSpec"); or about a value: help(runpod.volumes).
+---@param topic? any
+function M.help(topic)
+  if topic == nil then return print_overview() end
+  local text = type(topic) == "string" and topic or topic_of(topic)
+  if not text then return print("no help on this " .. type(topic) .. "; help() lists what there is") end
+  local found = find(text:gsub(":", "."):lower())
+  for _, entry in ipairs(found) do print_entry(entry) end
+  if #found > 0 then return end
+  local near = core.nearest(text, M.names())
+  print("no help on " .. text .. (near ~= "" and ("; did you mean %s?"):format(near) or ""))
 end
 
 return M

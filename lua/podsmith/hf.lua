@@ -50,7 +50,23 @@ function M.whoami() return M.client():whoami() end
 ---@param id string "namespace/name"
 ---@param revision? string
 ---@return table
-function M.model_info(id, revision) return M.client():repo_info("model", id, revision or "") end
+function M.model_info(id, revision)
+  local info, err = errors.try(function() return M.client():repo_info("model", id, revision or "") end)
+  if info then return info end
+  local models = err.kind == "not_found" and require("podsmith.sim").models()
+  if not models then error(err, 0) end
+  errors.raise("not_found", err.message, "the simulated Hub has " .. models, { status = err.status, cause = err })
+end
+
+--- What is wrong with a repository's name, for the `check` of a parameter; nil when nothing is.
+---@param id string
+---@return string?
+function M.id_problem(id)
+  if id:match("^[%w._-]+/[%w._-]+$") or id:match("^[%w._-]+$") then return nil end -- a few old models have no namespace
+  local path = id:match("^https?://[^/]+/([%w._-]+/[%w._-]+)")
+  if path then return ("write namespace/name: %s, not an address"):format(path) end
+  return ("write namespace/name, not '%s'"):format(id)
+end
 
 --- Whether this token may read the files of a repository (gated models included): true, or nil and the error.
 ---@param id string
@@ -109,7 +125,10 @@ function M.weight_bytes(info) return core.weights_bytes(info) end
 local function config_of(id, revision)
   local text, err = errors.try(M.read, id, "config.json", { revision = revision })
   if err then
-    if err.kind == "auth" or err.kind == "forbidden" then return nil, err.message end
+    if err.kind == "auth" or err.kind == "forbidden" then
+      local who = M.token() and "HF_TOKEN may not" or "without HF_TOKEN nobody may"
+      return nil, ("%s read the files of %s: ask for access at %s before you rent (%s)"):format(who, id, M.page(id), err.message)
+    end
     error(err, 0)
   end
   if not text then return nil, id .. " has no config.json" end

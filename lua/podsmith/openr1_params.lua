@@ -1,6 +1,7 @@
 --- Open R1 training: the parameters that its recipes share, by topic, and what must go together among them.
 
 local core = require("podsmith.core")
+local hf = require("podsmith.hf")
 local openr1 = require("podsmith.openr1")
 local params = require("podsmith.params")
 
@@ -10,13 +11,8 @@ local function is_repo(text)
   if not text:match("^[%w._-]+/[%w._-]+$") then return "write it as namespace/name" end
 end
 
--- A few old models have no namespace.
-local function is_model(text)
-  if not text:match("^[%w._-]+$") then return is_repo(text) end
-end
-
 M.model = {
-  { "repo-id", "string", default = "unsloth/gemma-2b", check = is_model, help = "Hub model to train" },
+  { "repo-id", "string", default = "unsloth/gemma-2b", check = hf.id_problem, help = "Hub model to train" },
   { "trust-remote-code", "flag", help = "let the model's repository run its own code on the pod" },
   { "attn-implementation", "choice", choices = { "flash_attention_2", "sdpa", "eager" }, default = "sdpa",
     help = "attention kernel; the first one also installs flash-attn" },

@@ -40,14 +40,40 @@ local function parse_number(param, text, shown)
   return value
 end
 
+-- On the command line a bare number would be anybody's guess: seconds, minutes or hours.
+local function parse_duration(param, text, shown)
+  local hint = "write it with its unit: 90s, 20m, 2h, 1d"
+  local ok, seconds = pcall(errors.seconds, text, shown)
+  if not ok then M.usage(seconds.message, hint) end
+  if not text:match("[smhd]%s*$") then M.usage(("%s: '%s' has no unit"):format(shown, text), hint) end
+  if param.min and seconds < param.min then
+    M.usage(("%s must be at least %d s, not %s"):format(shown, param.min, text), hint)
+  end
+  return seconds
+end
+
+--- The one of `names` that is nearest to a word in any case; "" when none is near.
+---@param word string
+---@param names string[]
+---@return string
+function M.nearest(word, names)
+  local lower, original = {}, {}
+  for i, name in ipairs(names) do
+    lower[i] = name:lower()
+    original[lower[i]] = name
+  end
+  return original[core.nearest(word:lower(), lower)] or ""
+end
+
+-- The choice that is meant, where texts may be in any case.
 local function check_choice(param, value, shown)
-  if not param.choices then return end
+  if not param.choices then return value end
   local names = {}
   for i, choice in ipairs(param.choices) do
-    if choice == value then return end
+    if choice == value or (type(value) == "string" and tostring(choice):lower() == value:lower()) then return choice end
     names[i] = tostring(choice)
   end
-  local near = type(value) == "string" and core.nearest(value, names) or ""
+  local near = type(value) == "string" and M.nearest(value, names) or ""
   M.usage(("%s must be one of %s, not '%s'"):format(shown, table.concat(names, ", "), tostring(value)),
     near ~= "" and ("did you mean '%s'?"):format(near) or nil)
 end
@@ -58,11 +84,9 @@ local function parse_value(param, text, shown)
   if kind == "integer" or kind == "number" then
     value = parse_number(param, text, shown)
   elseif kind == "duration" then
-    local ok, seconds = pcall(errors.seconds, text, shown)
-    if not ok then M.usage(seconds.message, seconds.hint) end
-    value = seconds
+    value = parse_duration(param, text, shown)
   end
-  check_choice(param, value, shown)
+  value = check_choice(param, value, shown)
   local wrong = param.check and param.check(value)
   if wrong then M.usage(("%s: %s"):format(shown, wrong)) end
   return value
@@ -161,6 +185,9 @@ function M.parse(params, arguments, what)
         unknown_flag(flag, names, what)
       end
       local param = entry.param
+      if given[key_of(param)] and param[2] ~= "flag" and param[2] ~= "list" then
+        M.usage(("%s is given twice"):format(flag), "it takes one value: leave one of the two out")
+      end
       if param[2] == "flag" then
         if inline then M.usage(("%s takes no value"):format(flag)) end
         store(values, param, not entry.negated)

@@ -34,8 +34,8 @@ end
 --- What a run may cost: for recipes, and for plain scripts in front of their name.
 M.LIMITS = {
   { "budget", "number", min = 0.01, help = "USD that the run may spend: it ends in order when they are spent" },
-  { "max-duration", "duration", help = "how long the run may take (90m, 6h): it ends in order then" },
-  { "expected-duration", "duration", help = "how long the work will take, as you think: a plan over the budget is refused" },
+  { "max-duration", "duration", min = 1, help = "how long the run may take (90m, 6h): it ends in order then" },
+  { "expected-duration", "duration", min = 1, help = "how long the work will take, as you think: a plan over the budget is refused" },
   { "lease", "string", default = "1h", check = lease_problem,
     help = "how long a pod lives on without word from here before its guard ends it (20m, 12h); 'off' for no guard" },
 }

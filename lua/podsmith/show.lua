@@ -71,12 +71,13 @@ local function cut(text, columns)
   return table.concat(kept) .. "~"
 end
 
---- Rows as a table that fits the terminal: the widest column gives way first, those in `firm` never.
+--- Rows as a table that fits the terminal: the widest column gives way first, or those that `yielding` names, in order.
 ---@param headings string[]
 ---@param rows string[][]
----@param firm? table<integer, true> columns that people copy from, such as ids
+---@param yielding? integer[] columns that give way, to the width of their heading, before any other
+---@param room? integer columns of the terminal, where that is not to be asked
 ---@return string
-function M.table(headings, rows, firm)
+function M.table(headings, rows, yielding, room)
   local widths = {}
   for column, heading in ipairs(headings) do
     widths[column] = core.columns(heading)
@@ -84,19 +85,19 @@ function M.table(headings, rows, firm)
       widths[column] = math.max(widths[column], core.columns(tostring(row[column] or "")))
     end
   end
-  local room = core.terminal(1).is_tty and core.terminal(1).width or math.huge
+  room = room or (core.terminal(1).is_tty and core.terminal(1).width or math.huge)
   local function total()
     local sum = 2 * (#widths - 1)
     for _, width in ipairs(widths) do sum = sum + width end
     return sum
   end
+  for _, column in ipairs(total() > room and yielding or {}) do
+    widths[column] = math.max(core.columns(headings[column]), math.min(widths[column], widths[column] - (total() - room)))
+  end
   while total() > room do
-    local widest
-    for column, width in ipairs(widths) do
-      local gives_way = not (firm and firm[column])
-      if gives_way and (not widest or width > widths[widest]) then widest = column end
-    end
-    if not widest or widths[widest] <= 6 then break end
+    local widest = 1
+    for column, width in ipairs(widths) do if width > widths[widest] then widest = column end end
+    if widths[widest] <= 6 then break end
     widths[widest] = widths[widest] - 1
   end
   local function line(cells)

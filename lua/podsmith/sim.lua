@@ -18,6 +18,12 @@ local function extra_arguments()
   return list
 end
 
+local is_started = false
+
+--- Some models of the simulated Hub (sim/README.md has them all), as a text; nil when this command has no simulator.
+---@return string?
+function M.models() return is_started and "unsloth/gemma-2b, unsloth/gemma-2b-it, acme/tiny and acme/llama-70b" or nil end
+
 --- Starts the simulator and points this process at it: its addresses and keys, and at a state folder for simulations. Waits.
 ---@return {close: fun()} handle; closing it ends the simulator and every pod in it
 function M.start()
@@ -33,6 +39,7 @@ function M.start()
     end
   until core.fs_stat(file)
   core.load_env(file)
+  is_started = true
   core.fs_remove(file)
   core.set_env("RUNPOD_GRAPHQL_URL", "") -- a simulation never talks to the real service
   core.set_env("PODSMITH_STATE", core.state_dir() .. "/sim") -- simulated pods do not mix with real ones

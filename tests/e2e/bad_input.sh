@@ -73,6 +73,17 @@ refused "tags that do not go together" 2 "--answer-tag and --answer-end-tag go t
 refused "missing --env-file" 2 "--env-file" "" grpo --env-file "$scratch/nosuch.env"
 refused "exec without a command" 2 "exec needs a command" "podsmith exec POD -- nvidia-smi" "$PODSMITH" exec somepod
 refused "exec without a pod" 2 "exec needs POD" "the pod's id" "$PODSMITH" exec
+refused "help on what is near the simulator" 2 "there is no command 'sin'" "did you mean 'sim'?" "$PODSMITH" help sin
+"$PODSMITH" help sim | grep -q -- '--env-file FILE' || fail "help sim does not show the simulator's flags"
+"$PODSMITH" help help | grep -q 'usage: podsmith COMMAND' || fail "help help does not show how to get help"
+refused "sim: unknown flag, nothing near" 2 "unknown flag '--foo'" "podsmith sim --help lists the flags" "$PODSMITH" sim --foo
+refused "a duration without its unit" 2 "--expected-duration: '2' has no unit" "90s, 20m, 2h, 1d" grpo --expected-duration 2
+refused "no time at all" 2 "--max-duration must be at least 1 s, not 0m" "with its unit" grpo --max-duration 0m
+refused "an address for a model" 2 "MODEL: write namespace/name: acme/tiny, not an address" "" \
+  "$PODSMITH" estimate https://huggingface.co/acme/tiny
+refused "an address for a model to train" 2 "write namespace/name: acme/tiny, not an address" "" \
+  grpo --repo-id https://huggingface.co/acme/tiny/tree/main
+refused "a flag given twice" 2 "--max-price is given twice" "leave one" grpo --max-price 1 --max-price 2
 refused "sim: unknown flag" 2 "unknown flag '--bot'" "did you mean --boot?" "$PODSMITH" sim --bot 3
 
 # ---- the model and the GPU ---------------------------------------------------------------------------------------------

@@ -130,6 +130,10 @@ expect_no_pods
 check "grpo --dry-run and --render: a plan and files, no pod"
 before=$(calls "POST /v2/pods")
 run_case 0 "$PODSMITH" run grpo --dry-run --max-steps 3
+cp case.out plan.out
+run_case 0 "$PODSMITH" runs --limit 1
+expect_text case.out "plan"
+cp plan.out case.out
 expect_text case.out "plan (nothing has been created):"
 expect_text case.out "file grpo_config.yaml"
 run_case 0 "$PODSMITH" run grpo --dry-run --json

@@ -2,6 +2,8 @@
 
 local core = require("podsmith.core")
 local estimate_command = require("podsmith.commands.estimate")
+local errors = require("podsmith.errors")
+local params = require("podsmith.params")
 local gpus_command = require("podsmith.commands.gpus")
 
 local function offer(id, memory, price, stock, centers)
@@ -134,7 +136,8 @@ describe("hf.model_facts", function()
     expect(facts(function() return nil end).config_problem).equals("acme/llama has no config.json")
     expect(facts(function() return "<html>" end).config_problem).equals("config.json of acme/llama is no JSON object")
     local gated = facts(function() require("podsmith.errors").raise("forbidden", "gated") end, { id = "x", siblings = {} })
-    expect(gated.config_problem).equals("gated")
+    expect(gated.config_problem):contains("may read the files of acme/llama: ask for access at ")
+    expect(gated.config_problem):contains("(gated)")
     expect(gated.bytes).equals(0)
     expect(function() facts(function() require("podsmith.errors").raise("network", "no route") end) end):raises("no route", "network")
   end)
@@ -146,9 +149,49 @@ describe("podsmith gpus", function()
     local text = printed(function() gpus_command.run(args) end, { { gpu, "pick", function(need)
       for key, value in pairs(need) do asked[key] = value end
       return gpu.select(MARKET, need)
+    end }, { runpod, "data_centers", function()
+      return { { id = "EU-RO-1", region = "EUROPE" }, { id = "EUR-IS-1", region = "EUROPE" }, { id = "US-KS-2", region = "NORTH_AMERICA" } }
     end } })
     return text, asked
   end
+
+  local function parsed(...) return (params.parse(gpus_command.params, { ... }, "gpus")) end
+
+  -- What was printed although the command failed, and its error.
+  local function shown_failing(args)
+    local err
+    local text = printed(function() err = select(2, errors.try(gpus_command.run, args)) end,
+      { { gpu, "pick", function(need) return gpu.select(MARKET, need) end } })
+    return text, err
+  end
+
+  it("refuses places and versions that there are not, as wrong usage", function()
+    local cases = {
+      { { "--region", "ERUOPE" }, "--region: there is no region 'ERUOPE'", "did you mean 'EUROPE'?" },
+      { { "--region", "ATLANTIS" }, "--region: there is no region 'ATLANTIS'", "there are EU, EUR, EUROPE, NORTH_AMERICA, US" },
+      { { "--data-center", "EU-R0-1" }, "--data-center: there is no data center 'EU-R0-1'", "did you mean 'EU-RO-1'?" },
+      { { "--min-cuda", "cuda12.8" }, "--min-cuda: 'cuda12.8' is not a CUDA version; write it like 12.8" },
+    }
+    for _, case in ipairs(cases) do
+      local err = expect(function() shown(parsed(table.unpack(case[1]))) end):raises(nil, "invalid")
+      expect(err.message).equals(case[2])
+      expect(err.hint).equals(case[3])
+      expect(err.usage).is_true()
+    end
+    for _, region in ipairs { "eu", "EUR", "europe", "US-KS" } do shown(parsed("--region", region, "--count", "1", "--filter", "B200")) end
+    expect(select(2, shown(parsed("--data-center", "eu-ro-1"))).data_centers).equals { "EU-RO-1" }
+  end)
+
+  it("shows why when nothing is left, and fails", function()
+    local text, err = shown_failing(parsed("--vram", "500", "--all"))
+    expect(err.message):contains("none is eligible")
+    expect(text):contains("NVIDIA B200  180 GB < 500 GB needed")
+    expect(text:find("WHY HERE", 1, true)):is_nil()
+    text, err = shown_failing(parsed("--vram", "500", "--all", "--json"))
+    expect(err.kind).equals("invalid")
+    expect(json.decode(text).candidates).equals(json.array {})
+    expect(#json.decode(text).refused).equals(3)
+  end)
 
   it("shows price, stock and where", function()
     local text, asked = shown { cloud = "SECURE", count = 2, order = "cheapest", region = {}, data_center = {}, exclude = {} }
@@ -196,6 +239,10 @@ describe("podsmith estimate", function()
     expect(shown({ method = "qlora" }, nil)):contains("GPUs: no RUNPOD_API_KEY is set, so the catalogue of GPUs was not asked")
     local text = shown({ method = "full", gpus = 9, zero = 0 }, "key")
     expect(text):contains("GPUs: choose a GPU for 9 x 154 GB: none is eligible; nearest is ")
+  end)
+
+  it("counts small models in millions", function()
+    expect(shown({ method = "lora" }, nil, { bytes = 5e6, parameters = { BF16 = 2500000 } })):contains(": 2.50 million parameters, lora")
   end)
 
   it("names what it assumed", function()

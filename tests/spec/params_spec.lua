@@ -6,7 +6,7 @@ local ROWS = {
   { "rate", "number", min = 0, max = 1, help = "share" },
   { "use-vllm", "flag", default = true, negatives = { "--disable-vllm" }, help = "vLLM" },
   { "cloud", "choice", choices = { "SECURE", "COMMUNITY" }, default = "SECURE", help = "cloud" },
-  { "timeout", "duration", default = 60, help = "wait" },
+  { "timeout", "duration", default = 60, min = 1, help = "wait" },
   { "spec", "list", help = "again and again" },
 }
 
@@ -27,6 +27,8 @@ describe("params", function()
     expect(args.spec).equals { "p>=1,<2", "q" }
     expect(args.timeout).equals(120)
     expect(parse("--disable-vllm").use_vllm).is_false()
+    expect(parse("--use-vllm", "--no-use-vllm").use_vllm).is_false() -- a switch may be turned again
+    expect(parse("--cloud", "community").cloud).equals("COMMUNITY")
   end)
 
   it("say what is wrong with a value, as wrong usage", function()
@@ -38,6 +40,10 @@ describe("params", function()
       { { "--repo-id" }, "--repo-id needs a value" },
       { { "--use-vllm=yes" }, "--use-vllm takes no value" },
       { { "--timeout", "soon" }, "--timeout: 'soon' is no length of time" },
+      { { "--timeout", "2" }, "--timeout: '2' has no unit" },
+      { { "--timeout", "0" }, "--timeout: '0' has no unit" },
+      { { "--timeout", "0s" }, "--timeout must be at least 1 s, not 0s" },
+      { { "--gpu-count", "2", "--gpu-count", "4" }, "--gpu-count is given twice" },
       { { "stray" }, "run x: unexpected 'stray'" },
     }
     for _, case in ipairs(cases) do

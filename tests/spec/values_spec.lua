@@ -121,3 +121,15 @@ describe("show", function()
     expect(show.table({ "A", "B" }, { { "long one", 1 }, { "x", 22 } })).equals("A         B\nlong one  1\nx         22")
   end)
 end)
+
+describe("a table", function()
+  it("cuts what may give way before anything else", function()
+    local show = require("podsmith.show")
+    local rows = { { "NVIDIA RTX PRO 6000 WK", "$12.34/h", "EU-RO-1, US-KS-2", "cheapest, stock HIGH, and a long reason" } }
+    local text = show.table({ "GPU", "PRICE", "DATA CENTERS", "WHY HERE" }, rows, { 4, 3 }, 60)
+    for line in text:gmatch("[^\n]+") do expect(#line <= 60):is_true() end
+    expect(text):contains("NVIDIA RTX PRO 6000 WK  $12.34/h  EU-RO-1, US")
+    local first = show.table({ "GPU", "PRICE", "DATA CENTERS", "WHY HERE" }, rows, { 4, 3 }, 70)
+    expect(first):contains("EU-RO-1, US-KS-2  cheapest")
+  end)
+end)

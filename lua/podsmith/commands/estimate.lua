@@ -40,10 +40,15 @@ local function print_fitting(candidates, why)
   if more > 0 then print(("and %d more; `podsmith gpus` lists them"):format(more)) end
 end
 
+local function parameters_text(count)
+  if count < 1e9 then return ("%.2f million parameters"):format(count / 1e6) end
+  return ("%.2f billion parameters"):format(count / 1e9)
+end
+
 return {
   name = "estimate", operands = "MODEL", summary = "how much GPU memory a model takes, and which GPUs have it",
   params = {
-    { "model", "string", positional = true, required = true, help = "a model on the Hub, like unsloth/gemma-2b" },
+    { "model", "string", positional = true, required = true, check = hf.id_problem, help = "a model on the Hub, like unsloth/gemma-2b" },
     { "method", "choice", choices = { "inference", "lora", "qlora", "full", "grpo" }, default = "full",
       help = "what is done with it; grpo trains all weights, with vLLM on the same GPUs" },
     { "seq", "integer", default = 2048, min = 1, help = "tokens of one sequence, prompt and completion" },
@@ -69,8 +74,8 @@ return {
       estimate.fits, estimate.fits_problem = candidates and json.array(candidates) or nil, why
       return shared.print_json(estimate)
     end
-    print(("%s: %.2f billion parameters, %s on %d GPU%s%s\n"):format(args.model, estimate.parameters / 1e9, args.method,
-      args.gpus, args.gpus == 1 and "" or "s", estimate.zero > 0 and (", ZeRO-%d"):format(estimate.zero) or ""))
+    print(("%s: %s, %s on %d GPU%s%s\n"):format(args.model, parameters_text(estimate.parameters), args.method, args.gpus,
+      args.gpus == 1 and "" or "s", estimate.zero > 0 and (", ZeRO-%d"):format(estimate.zero) or ""))
     print(terms_text(estimate))
     if #estimate.assumptions > 0 then print("\nassumed: " .. table.concat(estimate.assumptions, "\n         ")) end
     print_fitting(candidates, why)

@@ -10,6 +10,8 @@ local runs_command = {
   run = function(args)
     local list = require("podsmith.run").journal():runs(args.limit)
     for _, item in ipairs(list) do
+      -- A plan is kept for its events, but nothing was run.
+      if item.status == "done" and item.params and (item.params.dry_run or item.params.render) then item.status = "plan" end
       if item.status == "running" and not core.is_run_live(core.state_dir(), item.id) then item.status = "killed" end
     end
     if args.json then return shared.print_json(json.array(list)) end

@@ -20,6 +20,9 @@ TEST_CASE("nearest finds what was meant and stays silent otherwise") {
     CHECK(nearest("--max", flags) == "--max-steps");
     CHECK(nearest("--temperature-of-the-sea", flags) == "");
     CHECK(nearest("", flags) == "");
+    const std::vector<std::string> boot{"--boot"};
+    CHECK(nearest("--bot", boot) == "--boot");
+    CHECK(nearest("--foo", boot) == "");
     CHECK(nearest("x", {}) == "");
 }
 

@@ -78,6 +78,17 @@ TEST_CASE("a region is Runpod's name of it, or what data centers begin with") {
     Need need = need_of(40);
     need.regions = {"EUR"}; // Iceland and Norway, not Romania
     CHECK(select(market(), need).error().kind == Kind::capacity);
+    need.may_be_none = true;
+    CHECK(select(market(), need).value().candidates.empty());
+    CHECK(select(market(), need).value().refused.size() == market().size());
+    Catalogue catalogue = market();
+    find(catalogue, "L40S").stock.data_centers = {
+        {"EUR-IS-1", Stock::high}, {"US-KS-2", Stock::high}, {"US-KS-20", Stock::high}};
+    need.filter = "L40S";
+    need.regions = {"EU"}; // what begins with it, Iceland too
+    CHECK(centers(select(catalogue, need).value().candidates[0]) == Names{"EUR-IS-1 HIGH"});
+    need.regions = {"US-KS-2"};
+    CHECK(centers(select(catalogue, need).value().candidates[0]) == Names{"US-KS-2 HIGH"});
     need.regions = {"ATLANTIS"};
     CHECK(select(market(), need).error().message == "choose a GPU: \"ATLANTIS\" is not a region");
 }
