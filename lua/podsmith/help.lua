@@ -4,7 +4,7 @@ local core = require("podsmith.core")
 
 local M = {}
 
-local MODULES = { "task", "runpod", "resources", "account_keys", "graphql", "pod", "job", "ssh", "hf", "gpu", "config",
+local MODULES = { "task", "runpod", "resources", "account_keys", "graphql", "pod", "job", "tunnel", "ssh", "hf", "gpu", "config",
   "fs", "http", "yaml", "errors", "recipe", "log", "params", "show", "run" }
 
 -- Where scripts find what a file defines, when that is not the file's name.

@@ -212,7 +212,8 @@ local function attempt(client, spec, candidate, run)
   })
   local ok, data = pcall(create, client, candidate, body)
   if ok then
-    local pod = pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image, lease = spec.lease })
+    local pod = pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image, lease = spec.lease,
+      host_keys = spec.host_keys, new_host_keys = spec.new_host_keys })
     pod.offer, pod.is_armed_at_boot = candidate, is_armed
     return pod
   end

@@ -152,8 +152,8 @@ end
 ---@param command string|string[]
 ---@param options? {input?: string, env?: table, cwd?: string, keep_stdin_open?: boolean, pty?: table}
 ---@return userdata process
-function Pod:start(command, options)
-  options = errors.check_options(options, { "input", "env", "cwd", "keep_stdin_open", "pty" }, "pod:start")
+function Pod:process(command, options)
+  options = errors.check_options(options, { "input", "env", "cwd", "keep_stdin_open", "pty" }, "pod:process")
   local env = not options.pty and self:environment(options.env) or nil
   return self:session():start(command_line(command), { input = options.input, env = env, cwd = options.cwd,
     keep_stdin_open = options.keep_stdin_open, pty = options.pty })

@@ -33,7 +33,7 @@ function M.parse(environ)
   for entry in environ:gmatch("([^%z]+)") do
     local name, value = entry:match("^([^=]+)=(.*)$")
     if name and is_handed(name) then
-      variables[name] = is_secret(name) and value ~= "" and secret(value, name) or value
+      variables[name] = is_secret(name) and value ~= "" and secret.new(value, name) or value
     end
   end
   return variables
