@@ -117,7 +117,8 @@ void Transport::fail_with(Error error) {
 }
 
 bool Transport::note_fatal(long code) {
-    if (is_harmless(code))
+    // After the server's farewell libssh2 blames whatever was being done.
+    if (is_harmless(code) && (code >= 0 || code == LIBSSH2_ERROR_EAGAIN || farewell_.empty()))
         return false;
     is_corrupt_ = true;
     if (!farewell_.empty()) {
