@@ -63,16 +63,26 @@ local function run(pod, command, options)
   return result
 end
 
+--- Calls `fn(...)`, which waits for a command on a pod, for so long. Raises timeout (not retryable) after that.
+---@param timeout? number seconds; nil: without limit
+---@param pod podsmith.Pod
+---@param command string for the message
+---@param fn function
+function M.within(timeout, pod, command, fn, ...)
+  if not timeout then return fn(...) end
+  local arguments = table.pack(...)
+  local winner, result = task.race {
+    function() return fn(table.unpack(arguments, 1, arguments.n)) end,
+    function() core.sleep(timeout) end,
+  }
+  if winner == 1 then return result end
+  errors.raise("timeout", ("run \"%s\" on pod %s: no answer within %g s"):format(command:sub(1, 60), pod.id, timeout),
+    "it may still run on the other side; give it more time, or make it a job")
+end
+
 --- pod:exec with input that is a function or a file. Waits.
 function M.streamed(pod, command, options, timeout)
-  if not timeout then return run(pod, command, options) end
-  local result, err = errors.try(task.with_timeout, timeout, run, pod, command, options)
-  if result then return result end
-  if err.kind == "timeout" then
-    errors.raise("timeout", ("run \"%s\" on pod %s: no end within %s s"):format(command:sub(1, 60), pod.id, timeout),
-      "it may still run there; give it more time, or make it a job")
-  end
-  error(err, 0)
+  return M.within(timeout, pod, command, run, pod, command, options)
 end
 
 -- ---- many pods -------------------------------------------------------------------------------------------------------
@@ -129,8 +139,7 @@ function M.on_all(pods, command, options)
     local prefix = ("%-" .. width .. "s | "):format(pod.name or pod.id)
     local result, err = errors.try(function()
       if options.quiet then return pod:exec(command, { timeout = options.timeout }) end
-      if options.timeout then return task.with_timeout(options.timeout, run_and_print, pod, command, prefix) end
-      return run_and_print(pod, command, prefix)
+      return M.within(options.timeout, pod, command, run_and_print, pod, command, prefix)
     end)
     local row = result or { error = err.message }
     return { pod = pod.id, name = pod.name, code = row.code, signal = row.signal, stdout = row.stdout, stderr = row.stderr,

@@ -34,18 +34,21 @@ function M.alias(pod) return ("pod-%s-%s"):format(pod.id, (M.boot_of(pod):gsub("
 
 -- ---- the log ---------------------------------------------------------------------------------------------------------
 
--- The fingerprints that the pod's container log shows; an empty list when it was read and shows none.
+-- The fingerprints that the pod's container log shows; an empty list when it was read and shows none. The stream tries by
+-- itself for long, so that it can be read is known by its lines: the system's come from every pod that has started.
 local function read_log(pod, client)
-  local stream = client:logs(pod.id, { source = "container", tail = 1000 })
+  local stream = client:logs(pod.id, { tail = 1000 })
   local guard <close> = setmetatable({}, { __close = function() stream:close() end })
   local _ = guard
-  local lines = {}
+  local lines, has_come = {}, false
   local limit = core.now() + 15
   while core.now() < limit do
-    local entry = stream:next(#lines == 0 and 5 or 1)
-    if entry then
+    local entry = stream:next(has_come and 1 or 5)
+    if not entry and not has_come then errors.raise("network", "no line came within 5 s", nil, { retryable = true }) end
+    has_come = true
+    if entry and entry.source == "container" then
       lines[#lines + 1] = entry.line
-    elseif #core.host_key_fingerprints(lines) > 0 then
+    elseif not entry and #core.host_key_fingerprints(lines) > 0 then
       break
     end
   end

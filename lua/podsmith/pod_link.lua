@@ -116,7 +116,8 @@ local function connect_until(pod, client, deadline)
     local session, err = errors.try(connect, pod, client, address, identities)
     if session then return session end
     -- sshd may be up before the key is in place: a refusal counts only when it stays.
-    local grace = err.kind == "auth" and core.now() - pod.born < 60 and not pod.has_connected
+    local started = core.utc_parse(host_keys.boot_of(pod)) or pod.born_utc
+    local grace = err.kind == "auth" and core.utc() - started < 60 and not pod.has_connected
     if not TRANSIENT[err.kind] and not grace then error(err, 0) end
     if core.now() + pause >= deadline then error(errors.within(("pod %s"):format(pod.id), last or err), 0) end
     last = err

@@ -4,10 +4,11 @@
 . "$(dirname "$0")/lib.sh"
 
 command -v python3 >/dev/null || skip "python3 is not installed, which plays the terminal"
-on_terminal() { python3 "$e2e/parts/pty.py" "$@"; }
+on_terminal() { python3 "$e2e/parts/on_terminal.py" "$@"; }
 
 start_sim --boot 0.5
 sim_key=$SSH_PRIVATE_KEY_PATH
+unset SSH_PUBLIC_KEY RUNPOD_SSH_PUBLIC_KEY # each key's own half goes to the pods
 
 # create NAME IMAGE [FIELDS]: a pod that stays; prints its id.
 create() {
@@ -65,9 +66,6 @@ export SSH_PRIVATE_KEY_PATH=
 export SSH_AUTH_SOCK=$socket
 [ "$("$PODSMITH" exec "$pod" -- 'echo in')" = in ] || fail "the agent alone does not log in"
 ssh-keygen -q -t ecdsa -N '' -f stranger
-refuses "the server refused key $scratch/stranger" "is its .pub among the pod's PUBLIC_KEY?" -- \
-  env SSH_PRIVATE_KEY_PATH="$scratch/stranger" "$PODSMITH" exec "$pod" -- true
-pass "a refused key is named"
 unset SSH_AUTH_SOCK
 "$PODSMITH" terminate "$pod" --yes >/dev/null
 export SSH_PRIVATE_KEY_PATH=$sim_key
@@ -159,6 +157,12 @@ if plain "$first" true; then fail "the old port still answers"; fi
 pass "ssh and rsync by name and id, pinned; refreshed after a move"
 
 # ---- a shell -----------------------------------------------------------------------------------------------------------------
+
+# Late, because sshd of a pod that has just started may be up before the key is in place: a minute of patience.
+check "a key that the pod does not know"
+refuses "the server refused key $scratch/stranger" "is its .pub among the pod's PUBLIC_KEY?" -- \
+  env SSH_PRIVATE_KEY_PATH="$scratch/stranger" "$PODSMITH" exec "$first" -- true
+pass "a refused key is named"
 
 check "podsmith ssh"
 on_terminal "expect:# " 'send:echo a$((6*7))z\r' "expect:a42z" 'send:stty size; echo $RUNPOD_POD_ID\r' "expect:24 80" "expect:$first" \

@@ -43,7 +43,7 @@ local function on_one(pod, command, args)
     print_output(process)
     return process:wait()
   end
-  local exit = args.timeout and task.with_timeout(args.timeout, run) or run()
+  local exit = require("podsmith.exec").within(args.timeout, pod, command, run)
   if writer then writer:cancel() end
   process:close()
   return shared.exit_code(exit)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs a program on a terminal of its own and plays a script on it:
 
-    pty.py STEP... -- PROGRAM ARGUMENTS...
+    on_terminal.py STEP... -- PROGRAM ARGUMENTS...
 
 A STEP is "expect:TEXT" (waits until it was printed after the last one found), "send:TEXT" (with \\r and the like),
 "size:ROWSxCOLUMNS", "signal:NAME", "run:COMMAND" (by the shell). Afterwards it waits for the program's end, prints all that it said and,
