@@ -60,7 +60,8 @@ std::vector<ssh::Identity> read_identities(lua_State* L) {
     return identities;
 }
 
-// core.ssh_connect{host=, port=, user=, identities=, agent=, fingerprints=, known_hosts=, alias=, pin=, ...} -> session
+// core.ssh_connect{host=, port=, user=, identities=, agent=, fingerprints=, known_hosts=, alias=, pin=, ...}
+// -> session
 int ssh_connect(lua_State* L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     ssh::ConnectRequest request;
@@ -131,7 +132,8 @@ net::Async<ssh::ExecResult> within(net::Loop& loop, double seconds, std::string 
     co_return result;
 }
 
-// session:exec(command, {input=, env=, cwd=, timeout=, max_output=}) -> {code, signal, stdout, stderr}. Waits.
+// session:exec(command, {input=, env=, cwd=, timeout=, max_output=}) -> {code, signal, stdout, stderr}.
+// Waits.
 int session_exec(lua_State* L) {
     auto box = check_object<SessionBox>(L, 1);
     ssh::ExecRequest request = check_exec(L);
@@ -141,20 +143,19 @@ int session_exec(lua_State* L) {
     const std::string what = "run \"" + request.command.substr(0, 60) + "\"";
     auto work = box->session->exec(std::move(request), max_output);
 
-    return await<ssh::ExecResult>(
-        L, within(Runtime::of(L).loop(), timeout, what, std::move(work)),
-        [](lua_State* state, ssh::ExecResult& result) {
-            push_exit(state, result.exit);
-            push_string(state, result.out);
-            lua_setfield(state, -2, "stdout");
-            push_string(state, result.err);
-            lua_setfield(state, -2, "stderr");
-            return 1;
-        });
+    return await<ssh::ExecResult>(L, within(Runtime::of(L).loop(), timeout, what, std::move(work)),
+                                  [](lua_State* state, ssh::ExecResult& result) {
+                                      push_exit(state, result.exit);
+                                      push_string(state, result.out);
+                                      lua_setfield(state, -2, "stdout");
+                                      push_string(state, result.err);
+                                      lua_setfield(state, -2, "stderr");
+                                      return 1;
+                                  });
 }
 
-// session:start(command, {input=, env=, cwd=, keep_stdin_open=, pty={type=, columns=, rows=}}) -> process. Waits until
-// it runs.
+// session:start(command, {input=, env=, cwd=, keep_stdin_open=, pty={type=, columns=, rows=}}) -> process.
+// Waits until it runs.
 int session_start(lua_State* L) {
     auto box = check_object<SessionBox>(L, 1);
     ssh::ExecRequest request = check_exec(L);
@@ -265,18 +266,23 @@ int process_close(lua_State* L) {
 } // namespace
 
 void register_ssh(lua_State* L) {
-    const luaL_Reg session_methods[] = {
-        {"exec", guarded<session_exec>},         {"start", guarded<session_start>},
-        {"upload", guarded<session_upload>},     {"upload_file", guarded<session_upload_file>},
-        {"host_key", guarded<session_host_key>}, {"is_open", guarded<session_is_open>},
-        {"close", guarded<session_close>},       {"wait_closed", guarded<session_wait_closed>},
-        {nullptr, nullptr}};
+    const luaL_Reg session_methods[] = {{"exec", guarded<session_exec>},
+                                        {"start", guarded<session_start>},
+                                        {"upload", guarded<session_upload>},
+                                        {"upload_file", guarded<session_upload_file>},
+                                        {"host_key", guarded<session_host_key>},
+                                        {"is_open", guarded<session_is_open>},
+                                        {"close", guarded<session_close>},
+                                        {"wait_closed", guarded<session_wait_closed>},
+                                        {nullptr, nullptr}};
     register_class<SessionBox>(L, session_methods);
-    const luaL_Reg process_methods[] = {
-        {"read", guarded<process_read>},           {"write", guarded<process_write>},
-        {"write_eof", guarded<process_write_eof>}, {"wait", guarded<process_wait>},
-        {"resize", guarded<process_resize>},       {"close", guarded<process_close>},
-        {nullptr, nullptr}};
+    const luaL_Reg process_methods[] = {{"read", guarded<process_read>},
+                                        {"write", guarded<process_write>},
+                                        {"write_eof", guarded<process_write_eof>},
+                                        {"wait", guarded<process_wait>},
+                                        {"resize", guarded<process_resize>},
+                                        {"close", guarded<process_close>},
+                                        {nullptr, nullptr}};
     register_class<ProcessBox>(L, process_methods);
     const luaL_Reg functions[] = {{"ssh_connect", guarded<ssh_connect>}, {nullptr, nullptr}};
     add_natives(L, functions);

@@ -57,22 +57,22 @@ int ssh_key_facts(lua_State* L) {
 // core.ssh_agent_keys(socket) -> {{blob = base64, shown =, public = "ssh-ed25519 AAAA..."}, ...}. Waits.
 int ssh_agent_keys(lua_State* L) {
     using Keys = std::vector<ssh::AgentKey>;
-    return await<Keys>(L, ssh::agent_keys(Runtime::of(L).loop(), check_string(L, 1)),
-                       [](lua_State* state, Keys& keys) {
-                           lua_createtable(state, static_cast<int>(keys.size()), 0);
-                           for (std::size_t i = 0; i < keys.size(); ++i) {
-                               lua_createtable(state, 0, 3);
-                               push_string(state, base64_encode(keys[i].blob));
-                               lua_setfield(state, -2, "blob");
-                               push_string(state, "the agent's " + (keys[i].comment.empty() ? keys[i].type
-                                                                                            : keys[i].comment));
-                               lua_setfield(state, -2, "shown");
-                               push_string(state, line_of(keys[i].blob));
-                               lua_setfield(state, -2, "public");
-                               lua_rawseti(state, -2, static_cast<lua_Integer>(i) + 1);
-                           }
-                           return 1;
-                       });
+    return await<Keys>(
+        L, ssh::agent_keys(Runtime::of(L).loop(), check_string(L, 1)), [](lua_State* state, Keys& keys) {
+            lua_createtable(state, static_cast<int>(keys.size()), 0);
+            for (std::size_t i = 0; i < keys.size(); ++i) {
+                lua_createtable(state, 0, 3);
+                push_string(state, base64_encode(keys[i].blob));
+                lua_setfield(state, -2, "blob");
+                push_string(state,
+                            "the agent's " + (keys[i].comment.empty() ? keys[i].type : keys[i].comment));
+                lua_setfield(state, -2, "shown");
+                push_string(state, line_of(keys[i].blob));
+                lua_setfield(state, -2, "public");
+                lua_rawseti(state, -2, static_cast<lua_Integer>(i) + 1);
+            }
+            return 1;
+        });
 }
 
 // core.ssh_pins(file, alias) -> {{type =, note =}, ...}

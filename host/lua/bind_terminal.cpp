@@ -130,7 +130,8 @@ int terminal_stream(lua_State* L) {
     box->stream = term::TerminalStream::open(Runtime::of(L).loop(), raw);
     if (raw) {
         // A raw terminal does not go back to the first column by itself.
-        log::set_sink([](log::Level, const std::string& line) { std::fputs((line + "\r\n").c_str(), stderr); });
+        log::set_sink(
+            [](log::Level, const std::string& line) { std::fputs((line + "\r\n").c_str(), stderr); });
         box->has_sink = true;
     }
     push_object(L, std::move(box));
@@ -190,12 +191,15 @@ void register_terminal(lua_State* L) {
     const luaL_Reg stream_methods[] = {
         {"read", guarded<stream_read>}, {"close", guarded<stream_close>}, {nullptr, nullptr}};
     register_class<StreamBox>(L, stream_methods);
-    const luaL_Reg functions[] = {
-        {"terminal", guarded<core_terminal>},       {"columns", guarded<core_columns>},
-        {"nearest", guarded<core_nearest>},         {"shell_quote", guarded<core_shell_quote>},
-        {"line_reader", guarded<core_line_reader>}, {"terminal_stream", guarded<terminal_stream>},
-        {"terminal_size", guarded<terminal_size>},  {"ask_secret", guarded<ask_secret>},
-        {nullptr, nullptr}};
+    const luaL_Reg functions[] = {{"terminal", guarded<core_terminal>},
+                                  {"columns", guarded<core_columns>},
+                                  {"nearest", guarded<core_nearest>},
+                                  {"shell_quote", guarded<core_shell_quote>},
+                                  {"line_reader", guarded<core_line_reader>},
+                                  {"terminal_stream", guarded<terminal_stream>},
+                                  {"terminal_size", guarded<terminal_size>},
+                                  {"ask_secret", guarded<ask_secret>},
+                                  {nullptr, nullptr}};
     add_natives(L, functions);
 }
 

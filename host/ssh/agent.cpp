@@ -27,8 +27,8 @@ constexpr std::uint32_t kRsaSha256 = 2;
 constexpr std::uint32_t kRsaSha512 = 4;
 
 bool is_usable(std::string_view type) {
-    constexpr std::array<std::string_view, 5> kUsable{"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
-                                                      "ecdsa-sha2-nistp521", "ssh-rsa"};
+    constexpr std::array<std::string_view, 5> kUsable{
+        "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"};
     return std::find(kUsable.begin(), kUsable.end(), type) != kUsable.end();
 }
 
@@ -136,7 +136,9 @@ Async<std::string> agent_sign(net::Loop& loop, std::string socket, std::string b
     std::string request(1, kSignRequest);
     put_string(request, blob);
     put_string(request, data);
-    put_number(request, algorithm == "rsa-sha2-512" ? kRsaSha512 : algorithm == "rsa-sha2-256" ? kRsaSha256 : 0);
+    put_number(request, algorithm == "rsa-sha2-512"   ? kRsaSha512
+                        : algorithm == "rsa-sha2-256" ? kRsaSha256
+                                                      : 0);
     Async<std::string> talking = talk(loop, std::move(socket), std::move(request));
     Result<std::string> answer = co_await std::move(talking);
     if (!answer)

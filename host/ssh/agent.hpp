@@ -5,8 +5,9 @@
 #include <string_view>
 #include <vector>
 
-/// The ssh-agent's protocol (draft-ietf-sshm-ssh-agent), as far as a login needs it: what keys it holds, and a
-/// signature with one of them. Each call makes a connection of its own; nothing blocks while a person confirms.
+/// The ssh-agent's protocol (draft-ietf-sshm-ssh-agent), as far as a login needs it: what keys it holds, and
+/// a signature with one of them. Each call makes a connection of its own; nothing blocks while a person
+/// confirms.
 namespace podsmith::ssh {
 
 using net::Async;
@@ -21,8 +22,8 @@ struct AgentKey {
 /// $SSH_AUTH_SOCK. Error{auth} when there is no agent, or none that answers within a few seconds.
 Async<std::vector<AgentKey>> agent_keys(net::Loop& loop, std::string socket);
 
-/// The inner signature blob (as PrivateKey::sign gives it) under `algorithm`: an RSA key signs with SHA-2, never
-/// SHA-1. Waits for the person where the agent asks one. Error{auth} when the agent refuses.
+/// The inner signature blob (as PrivateKey::sign gives it) under `algorithm`: an RSA key signs with SHA-2,
+/// never SHA-1. Waits for the person where the agent asks one. Error{auth} when the agent refuses.
 Async<std::string> agent_sign(net::Loop& loop, std::string socket, std::string blob, std::string data,
                               std::string algorithm);
 

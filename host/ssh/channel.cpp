@@ -105,7 +105,8 @@ Async<void> ask(std::shared_ptr<Transport> transport, std::string doing, std::st
     if (!code)
         co_return fail(code.error());
     if (*code < 0)
-        co_return fail(Kind::remote, fmt::format("{}: the server refused ({})", doing, transport->last_message()),
+        co_return fail(Kind::remote,
+                       fmt::format("{}: the server refused ({})", doing, transport->last_message()),
                        std::move(hint));
     co_return Result<void>();
 }
@@ -284,7 +285,8 @@ Async<std::shared_ptr<Channel>> open_channel(std::shared_ptr<Transport> transpor
     co_return channel;
 }
 
-Async<std::shared_ptr<Channel>> open_forward(std::shared_ptr<Transport> transport, std::string host, int port) {
+Async<std::shared_ptr<Channel>> open_forward(std::shared_ptr<Transport> transport, std::string host,
+                                             int port) {
     const Open open = [session = transport->session(), &host, port] {
         return libssh2_channel_direct_tcpip_ex(session, host.c_str(), port, "127.0.0.1", 22);
     };
@@ -293,12 +295,13 @@ Async<std::shared_ptr<Channel>> open_forward(std::shared_ptr<Transport> transpor
     if (!opened)
         co_return fail(opened.error());
     if (!opened->raw)
-        co_return fail(Kind::conflict,
-                       fmt::format("connect to {}:{} from {}: {}", host, port, transport->name(),
-                                   transport->last_message()),
-                       fmt::format("does something listen on port {} there, and does its sshd allow forwarding "
-                                   "(AllowTcpForwarding)?",
-                                   port));
+        co_return fail(
+            Kind::conflict,
+            fmt::format("connect to {}:{} from {}: {}", host, port, transport->name(),
+                        transport->last_message()),
+            fmt::format("does something listen on port {} there, and does its sshd allow forwarding "
+                        "(AllowTcpForwarding)?",
+                        port));
     co_return std::make_shared<Channel>(transport, opened->raw, opened->number);
 }
 
@@ -417,9 +420,10 @@ Async<Exit> read_exit(std::shared_ptr<Channel> channel) {
     } else if (!channel->may_have_status()) {
         Error error;
         error.kind = Kind::network;
-        error.message =
-            fmt::format("wait for a command on {}: its channel was closed without an exit status", transport->name());
-        error.hint = "its server process was ended from outside; whether the command has done its work is not known";
+        error.message = fmt::format("wait for a command on {}: its channel was closed without an exit status",
+                                    transport->name());
+        error.hint =
+            "its server process was ended from outside; whether the command has done its work is not known";
         error.retryable = true;
         co_return fail(std::move(error));
     } else {

@@ -10,9 +10,9 @@
 
 namespace podsmith::ssh {
 
-/// One channel: a command's or a forwarded connection's. Input is queued here and sent by a coroutine of its own, so a cancelled writer leaves
-/// nothing half-said and a command may be fed while its output is read. At its end the channel is closed
-/// without waiting.
+/// One channel: a command's or a forwarded connection's. Input is queued here and sent by a coroutine of its
+/// own, so a cancelled writer leaves nothing half-said and a command may be fed while its output is read. At
+/// its end the channel is closed without waiting.
 class Channel : public std::enable_shared_from_this<Channel> {
 public:
     Channel(std::shared_ptr<Transport> transport, LIBSSH2_CHANNEL* raw, std::optional<std::uint32_t> number);
@@ -56,16 +56,18 @@ private:
     bool err_first_ = false;
 };
 
-/// Opens a channel and starts `command` on it, or the login shell when it is empty; on a terminal when one is given. When
-/// the server allows no further channel on this connection and others of ours are open, waits until one has gone.
-/// Must not be cancelled (libssh2 would stay in the middle of the open): see open_detached.
+/// Opens a channel and starts `command` on it, or the login shell when it is empty; on a terminal when one is
+/// given. When the server allows no further channel on this connection and others of ours are open, waits
+/// until one has gone. Must not be cancelled (libssh2 would stay in the middle of the open): see
+/// open_detached.
 Async<std::shared_ptr<Channel>> open_channel(std::shared_ptr<Transport> transport, std::string command,
                                              std::optional<Terminal> terminal);
-/// Opens a channel to a port as the server sees it (direct-tcpip). Error{conflict} when the server cannot or may not
-/// connect there. Must not be cancelled: see open_detached.
-Async<std::shared_ptr<Channel>> open_forward(std::shared_ptr<Transport> transport, std::string host, int port);
-/// Runs one of the two in a coroutine of its own: when the caller is cancelled, the open runs to its end and the
-/// channel is closed again, and the session stays whole.
+/// Opens a channel to a port as the server sees it (direct-tcpip). Error{conflict} when the server cannot or
+/// may not connect there. Must not be cancelled: see open_detached.
+Async<std::shared_ptr<Channel>> open_forward(std::shared_ptr<Transport> transport, std::string host,
+                                             int port);
+/// Runs one of the two in a coroutine of its own: when the caller is cancelled, the open runs to its end and
+/// the channel is closed again, and the session stays whole.
 Async<std::shared_ptr<Channel>> open_detached(std::shared_ptr<Transport> transport,
                                               Async<std::shared_ptr<Channel>> open);
 

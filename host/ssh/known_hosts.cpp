@@ -149,10 +149,11 @@ Result<void> check_pins(const HostKeyPolicy& policy, HostKey& key, std::string c
     const auto same =
         std::find_if(pins.begin(), pins.end(), [&](const Pin& pin) { return pin.blob == key.blob; });
     if (same != pins.end() && policy.must_be_verified && same->note != "verified")
-        return fail(Kind::host_key,
-                    fmt::format("the host key {} {} of {} was pinned on first use and never verified", key.type,
-                                key.fingerprint, policy.alias),
-                    "the option that asks for verified keys refuses it; use an image that makes its keys per pod");
+        return fail(
+            Kind::host_key,
+            fmt::format("the host key {} {} of {} was pinned on first use and never verified", key.type,
+                        key.fingerprint, policy.alias),
+            "the option that asks for verified keys refuses it; use an image that makes its keys per pod");
     if (same != pins.end()) {
         key.trust = Trust::known;
         return {};

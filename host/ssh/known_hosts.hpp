@@ -32,7 +32,8 @@ struct HostKeyPolicy {
     std::string alias = {};
     /// Whether an unknown key is pinned at first use; false: refused.
     bool pin = true;
-    /// Refuses also a key that was only pinned on first use: it must be verified, now or when it was remembered.
+    /// Refuses also a key that was only pinned on first use: it must be verified, now or when it was
+    /// remembered.
     bool must_be_verified = false;
     /// How a key that is one of `fingerprints` came to be trusted, as the file remembers it.
     std::string note = "verified";
@@ -60,9 +61,9 @@ HostKey host_key_from(std::string blob);
 /// keys shows the one we know. Empty when nothing is pinned or fingerprints decide.
 std::vector<std::string> pinned_types(const HostKeyPolicy& policy);
 
-/// Applies the policy: sets `key.trust` (and writes the pin, also that of a verified key, in place of others: plain ssh
-/// reads the file too) or refuses with Error{host_key} saying which key
-/// was offered, which was expected, and what to do.
+/// Applies the policy: sets `key.trust` (and writes the pin, also that of a verified key, in place of others:
+/// plain ssh reads the file too) or refuses with Error{host_key} saying which key was offered, which was
+/// expected, and what to do.
 Result<void> check_host_key(const HostKeyPolicy& policy, HostKey& key);
 
 } // namespace podsmith::ssh

@@ -140,8 +140,8 @@ std::string_view algorithm_of(std::string_view request) {
     return reader.ok() ? algorithm : std::string_view();
 }
 
-// libssh2 wants a signature at once. An agent may ask a person first: then what is to be signed is kept, the attempt
-// fails on this side alone, and is made again when the signature is there.
+// libssh2 wants a signature at once. An agent may ask a person first: then what is to be signed is kept, the
+// attempt fails on this side alone, and is made again when the signature is there.
 struct Signing {
     const PrivateKey* key = nullptr;
     std::string request;
@@ -168,9 +168,9 @@ int sign_request(LIBSSH2_SESSION*, unsigned char** signature, size_t* length, co
     return 0;
 }
 
-// The public key as the request shows it. libssh2 1.10 signs RSA keys with SHA-1, which servers of today refuse. It takes
-// the algorithm from the blob's first string, and OpenSSH reads this name there as "an RSA key" (Dropbear does not).
-// Not needed from 1.11 on.
+// The public key as the request shows it. libssh2 1.10 signs RSA keys with SHA-1, which servers of today
+// refuse. It takes the algorithm from the blob's first string, and OpenSSH reads this name there as "an RSA
+// key" (Dropbear does not). Not needed from 1.11 on.
 std::string shown_blob(const Identity& identity) {
     const std::string blob = identity.key ? identity.key->blob(identity.key->type()) : identity.agent_blob;
     WireReader reader(blob);
@@ -197,7 +197,8 @@ Async<long> offer(std::shared_ptr<Transport> transport, std::string user, std::s
     co_return code;
 }
 
-// True: logged in. False: the server refused this key. An error: the connection is gone, or nothing could be signed.
+// True: logged in. False: the server refused this key. An error: the connection is gone, or nothing could be
+// signed.
 Async<bool> try_identity(std::shared_ptr<Transport> transport, std::string user, std::string agent_socket,
                          Identity identity) {
     const std::string blob = shown_blob(identity);
@@ -207,8 +208,8 @@ Async<bool> try_identity(std::shared_ptr<Transport> transport, std::string user,
     Result<long> code = co_await std::move(offering);
     if (code && *code != 0 && !identity.key && !signing->request.empty() && transport->is_open()) {
         std::string algorithm(algorithm_of(signing->request));
-        Async<std::string> asking =
-            agent_sign(transport->loop(), agent_socket, identity.agent_blob, signing->request, std::move(algorithm));
+        Async<std::string> asking = agent_sign(transport->loop(), agent_socket, identity.agent_blob,
+                                               signing->request, std::move(algorithm));
         Result<std::string> signature = co_await std::move(asking);
         if (!signature)
             co_return fail(signature.error().in("use " + identity.shown));
@@ -232,7 +233,8 @@ tl::unexpected<Error> refused_error(const std::string& doing, const std::vector<
     if (refused.empty())
         return fail(Kind::auth, fmt::format("{}: no key could be used{}", doing, problem),
                     "name one with SSH_PRIVATE_KEY_PATH, or make one: ssh-keygen -t ed25519");
-    return fail(Kind::auth, fmt::format("{}: the server refused each key: {}", doing, fmt::join(refused, ", ")),
+    return fail(Kind::auth,
+                fmt::format("{}: the server refused each key: {}", doing, fmt::join(refused, ", ")),
                 "is the .pub of one of them among the pod's PUBLIC_KEY?");
 }
 

@@ -57,7 +57,8 @@ Result<Launch> make_launch(const ExecRequest& request, const std::string& mark) 
     if (request.env.empty())
         return Launch{command, {}};
     if (request.terminal)
-        return fail(Kind::invalid, "run a command by ssh: variables cannot be handed to a command on a terminal",
+        return fail(Kind::invalid,
+                    "run a command by ssh: variables cannot be handed to a command on a terminal",
                     "put them in a file on the other side and source it");
     std::string preamble;
     for (const auto& [name, value] : request.env) {
@@ -76,8 +77,7 @@ Result<Launch> make_launch(const ExecRequest& request, const std::string& mark) 
         "podsmith_env=\"$podsmith_env$podsmith_line\n\"; done; eval \"$podsmith_env\"; "
         "unset podsmith_env podsmith_line; exec \"${{SHELL:-/bin/sh}}\" -c \"$1\"",
         mark);
-    return Launch{fmt::format("exec sh -c '{}' sh {}", wrapper, shell_quote(command)),
-                  std::move(preamble)};
+    return Launch{fmt::format("exec sh -c '{}' sh {}", wrapper, shell_quote(command)), std::move(preamble)};
 }
 
 // What a process and the calls that wait on it share: a call may outlive the Process object.

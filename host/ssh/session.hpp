@@ -49,15 +49,16 @@ struct Terminal {
 };
 
 struct ExecRequest {
-    std::string command; ///< a shell command line, run by the login shell; "" with a terminal: the login shell itself
+    std::string
+        command; ///< a shell command line, run by the login shell; "" with a terminal: the login shell itself
     /// Exported to the command, never on a command line: `sh` on the other side first reads assignments from
     /// stdin, up to a line with a random mark, then becomes `$SHELL -c command`; the rest of stdin is the
     /// command's own. Values may hold anything but NUL.
     std::vector<std::pair<std::string, std::string>> env = {};
     std::string input = {}; ///< written to stdin while the output is read, then end of file
     bool keep_stdin_open = false;
-    /// Where the command runs: a folder on the other side ("~/x" is in the home folder); the command ends with code 1
-    /// and the shell's word for it when there is none.
+    /// Where the command runs: a folder on the other side ("~/x" is in the home folder); the command ends
+    /// with code 1 and the shell's word for it when there is none.
     std::string folder = {};
     /// Its output then comes on one stream, and `env` cannot be given: the terminal would show it.
     std::optional<Terminal> terminal = std::nullopt;

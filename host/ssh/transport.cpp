@@ -156,9 +156,9 @@ tl::unexpected<Error> Transport::error(const std::string& doing) {
 
 // ---- packets that libssh2 keeps to itself
 
-// libssh2 tells neither a channel's number nor whether an exit status has come (it gives 0 for none). Each packet
-// that it has read and dealt with goes back through the session's own free, whole: there both are seen. Should another
-// version free them otherwise, nothing is known and the status counts as before.
+// libssh2 tells neither a channel's number nor whether an exit status has come (it gives 0 for none). Each
+// packet that it has read and dealt with goes back through the session's own free, whole: there both are
+// seen. Should another version free them otherwise, nothing is known and the status counts as before.
 void* Transport::allocate(size_t count, void**) {
     return std::malloc(count);
 }

@@ -66,8 +66,8 @@ public:
     void dispose(LIBSSH2_CHANNEL* channel);
     /// Our number of the channel that was opened last; nullopt when libssh2 did not let it be seen.
     std::optional<std::uint32_t> opened_number() const { return opened_number_; }
-    /// Whether the server has sent an exit status for our channel of this number. libssh2 gives 0 for a command
-    /// that ended well and for a channel that was closed without a word.
+    /// Whether the server has sent an exit status for our channel of this number. libssh2 gives 0 for a
+    /// command that ended well and for a channel that was closed without a word.
     bool has_exit_status(std::uint32_t number) const { return with_status_.count(number) > 0; }
     void forget_number(std::uint32_t number) { with_status_.erase(number); }
     std::size_t channels() const { return channels_.size() + dying_.size(); }

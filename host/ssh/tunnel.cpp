@@ -241,8 +241,8 @@ bool is_port(int port) {
 Result<std::shared_ptr<Tunnel>> Tunnel::listen(net::Loop& loop, Options options) {
     if (!is_port(options.port) || (options.local_port != 0 && !is_port(options.local_port)))
         return fail(Kind::invalid,
-                    fmt::format("open a tunnel: {} is not a port", is_port(options.port) ? options.local_port
-                                                                                         : options.port),
+                    fmt::format("open a tunnel: {} is not a port",
+                                is_port(options.port) ? options.local_port : options.port),
                     "give a port between 1 and 65535");
     auto state = std::make_shared<State>(loop, std::move(options));
     const tcp::endpoint local(asio::ip::address_v4::loopback(),

@@ -8,8 +8,9 @@
 namespace podsmith::ssh {
 
 /// A local port that leads to a port on the other side: listens on 127.0.0.1 alone, carries any number of
-/// connections over one session, each way no faster than its reader takes, and passes on the end of either direction
-/// by itself. When the session breaks its connections are closed and new ones wait for the next session.
+/// connections over one session, each way no faster than its reader takes, and passes on the end of either
+/// direction by itself. When the session breaks its connections are closed and new ones wait for the next
+/// session.
 class Tunnel {
 public:
     struct Options {

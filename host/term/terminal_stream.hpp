@@ -14,8 +14,9 @@ struct Size {
 /// Of a terminal; 80 by 24 where there is none.
 Size size_of(int descriptor);
 
-/// Standard input as bytes, for a program on the other side. On a terminal it is raw (no echo, no signals by keys) from
-/// the first to the last moment of this object, which also notices new window sizes. One at a time.
+/// Standard input as bytes, for a program on the other side. On a terminal it is raw (no echo, no signals by
+/// keys) from the first to the last moment of this object, which also notices new window sizes. One at a
+/// time.
 class TerminalStream {
 public:
     struct Event {
@@ -37,7 +38,8 @@ public:
 /// Puts a terminal that is raw or does not echo back as it was: for an exit that runs no destructors.
 void restore_terminal();
 
-/// Asks on the controlling terminal without echo. Error{unsupported} where there is none; Error{cancelled} at its end.
+/// Asks on the controlling terminal without echo. Error{unsupported} where there is none; Error{cancelled} at
+/// its end.
 net::Async<Secret> ask_secret(net::Loop& loop, std::string prompt);
 
 } // namespace podsmith::term

@@ -69,7 +69,8 @@ std::string Dropbear::make_key(const std::string& type) {
     std::ifstream key(path + ".pub");
     const auto keys = folder_ / "home" / ".ssh" / "authorized_keys";
     std::ofstream(keys, std::ios::app) << key.rdbuf();
-    std::filesystem::permissions(keys, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    std::filesystem::permissions(keys,
+                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
     return path;
 }
 

@@ -3,8 +3,9 @@
 #include <memory>
 #include <string>
 
-/// A throwaway Dropbear server for tests, as small images have it: on a free loopback port, with an ed25519 host key. It
-/// takes keys from the home folder of the user alone, so it runs in a mount namespace with a home of its own (bubblewrap).
+/// A throwaway Dropbear server for tests, as small images have it: on a free loopback port, with an ed25519
+/// host key. It takes keys from the home folder of the user alone, so it runs in a mount namespace with a
+/// home of its own (bubblewrap).
 namespace podsmith::tests {
 
 class Dropbear {

@@ -4,9 +4,9 @@
     on_terminal.py STEP... -- PROGRAM ARGUMENTS...
 
 A STEP is "expect:TEXT" (waits until it was printed after the last one found), "send:TEXT" (with \\r and the like),
-"size:ROWSxCOLUMNS", "signal:NAME", "run:COMMAND" (by the shell). Afterwards it waits for the program's end, prints all that it said and,
-as the last line, "exit CODE, terminal restored" (or "changed"). Exit code 1 when a text did not come."""
-import fcntl, os, pty, select, signal, struct, subprocess, sys, termios, time
+"size:ROWSxCOLUMNS", "signal:NAME". Afterwards it waits for the program's end, prints all that it said and, as the last
+line, "exit CODE, terminal restored" (or "changed"). Exit code 1 when a text did not come."""
+import fcntl, os, pty, select, signal, struct, sys, termios, time
 
 LIMIT = 60
 steps, program = sys.argv[1:sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1:]
@@ -67,8 +67,6 @@ for step in steps:
         os.kill(child, signal.SIGWINCH)
     elif kind == "signal":
         os.kill(child, getattr(signal, "SIG" + value))
-    elif kind == "run":
-        subprocess.run(value, shell=True, check=True, stdout=subprocess.DEVNULL)
     else:
         finish(f"no such step: {step}")
 

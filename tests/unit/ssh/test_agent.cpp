@@ -90,7 +90,8 @@ TEST_CASE("keys that are all refused are named, and so is a server that hangs up
     auto session = world.connect(by_agent(world, *sshd, *agent));
     REQUIRE_FALSE(session);
     CHECK(session.error().kind == Kind::auth);
-    CHECK(session.error().message == "log in to " + sshd->user() + "@127.0.0.1:" + std::to_string(sshd->port()) +
+    CHECK(session.error().message == "log in to " + sshd->user() +
+                                         "@127.0.0.1:" + std::to_string(sshd->port()) +
                                          ": the server refused each key: one, two");
     for (const char* name : {"three", "four", "five", "six", "seven", "eight"})
         agent->add(sshd->make_key(name, {"-t", "ed25519"}, false));
@@ -156,8 +157,9 @@ TEST_CASE("a locked key file shows its public half and whether it is locked") {
         for (const std::string format : {"RFC4716", "PEM"}) {
             CAPTURE(passphrase);
             CAPTURE(format);
-            const std::string path = sshd->make_key("look-" + format + (passphrase.empty() ? "a" : "b"),
-                                                    {"-t", "rsa", "-b", "2048", "-m", format, "-N", passphrase});
+            const std::string path =
+                sshd->make_key("look-" + format + (passphrase.empty() ? "a" : "b"),
+                               {"-t", "rsa", "-b", "2048", "-m", format, "-N", passphrase});
             const auto facts = look_at_key(path, path);
             REQUIRE(facts);
             CHECK(facts->is_encrypted == !passphrase.empty());

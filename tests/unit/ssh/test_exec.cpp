@@ -1,5 +1,5 @@
-// What exec has beside a command and its output: a folder, a terminal, an end that never came; and that a great many of
-// them leave nothing behind.
+// What exec has beside a command and its output: a folder, a terminal, an end that never came; and that a
+// great many of them leave nothing behind.
 #include "ssh/channel.hpp"
 #include "unit/ssh/world.hpp"
 
@@ -61,7 +61,8 @@ TEST_CASE("a command runs in the folder it is given, and one that is not there e
     CHECK(f.world.wait(f.session->exec(request))->out == "/usr/share\nwith a variable\n");
     std::filesystem::create_directory(f.sshd->folder() / "-odd 'name");
     request.folder = "-odd 'name";
-    CHECK(f.world.wait(f.session->exec(request)) ->exit.code == 1); // a login's home is the user's, not this folder
+    CHECK(f.world.wait(f.session->exec(request))->exit.code ==
+          1); // a login's home is the user's, not this folder
     request.folder = (f.sshd->folder() / "-odd 'name").string();
     CHECK(f.world.wait(f.session->exec(request))->out == request.folder + "\nwith a variable\n");
     request.folder = "/does/not/exist";
@@ -95,7 +96,8 @@ TEST_CASE("a terminal has the size it is given, and the next one") {
     with_env.env = {{"A", "b"}};
     CHECK(f.world.wait(f.session->start(std::move(with_env))).error().kind == Kind::invalid);
     ExecRequest nothing;
-    CHECK(f.world.wait(f.session->start(nothing)).error().message == "run a command by ssh: there is no command");
+    CHECK(f.world.wait(f.session->start(nothing)).error().message ==
+          "run a command by ssh: there is no command");
 }
 
 TEST_CASE("the login shell runs on a terminal, and its exit code comes back") {
@@ -118,8 +120,8 @@ TEST_CASE("a channel that ends without an exit status is no command that ended w
     // A forwarded connection has no status to give; libssh2 says 0.
     asio::ip::tcp::acceptor acceptor(f.world.loop.context(), {asio::ip::address_v4::loopback(), 0});
     acceptor.async_accept([](boost::system::error_code, asio::ip::tcp::socket socket) { socket.close(); });
-    auto channel = f.world.wait(
-        open_forward(f.session->transport(), "127.0.0.1", acceptor.local_endpoint().port()));
+    auto channel =
+        f.world.wait(open_forward(f.session->transport(), "127.0.0.1", acceptor.local_endpoint().port()));
     REQUIRE(channel);
     CHECK_FALSE((*channel)->may_have_status());
     const auto chunk = f.world.wait(read_chunk(*channel));

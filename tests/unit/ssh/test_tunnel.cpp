@@ -17,7 +17,8 @@ using asio::ip::tcp;
 // A server on the "other side": answers each connection as it is told to. Both sides are this machine.
 struct Service {
     enum class Kind { echo, flood, deaf };
-    Service(World& world, Kind k) : kind(k), acceptor(world.loop.context(), {asio::ip::address_v4::loopback(), 0}) {
+    Service(World& world, Kind k)
+        : kind(k), acceptor(world.loop.context(), {asio::ip::address_v4::loopback(), 0}) {
         accept();
     }
     ~Service() {
@@ -42,28 +43,30 @@ struct Service {
     }
     // What comes goes back; the end of it ends our side too, after a last word.
     void echo(std::shared_ptr<tcp::socket> socket, std::shared_ptr<std::string> buffer) {
-        socket->async_read_some(asio::buffer(*buffer), [=, this](boost::system::error_code code, std::size_t n) {
-            if (code) {
-                boost::system::error_code ignored;
-                asio::write(*socket, asio::buffer(std::string_view("bye")), ignored);
-                socket->close(ignored);
-                sockets.erase(socket);
-                return;
-            }
-            asio::async_write(*socket, asio::buffer(buffer->data(), n),
-                              [=, this](boost::system::error_code failed, std::size_t) {
-                                  if (!failed)
-                                      echo(socket, buffer);
-                              });
-        });
+        socket->async_read_some(
+            asio::buffer(*buffer), [=, this](boost::system::error_code code, std::size_t n) {
+                if (code) {
+                    boost::system::error_code ignored;
+                    asio::write(*socket, asio::buffer(std::string_view("bye")), ignored);
+                    socket->close(ignored);
+                    sockets.erase(socket);
+                    return;
+                }
+                asio::async_write(*socket, asio::buffer(buffer->data(), n),
+                                  [=, this](boost::system::error_code failed, std::size_t) {
+                                      if (!failed)
+                                          echo(socket, buffer);
+                                  });
+            });
     }
     void flood(std::shared_ptr<tcp::socket> socket) {
         static const std::string block(64 * 1024, 'x');
-        asio::async_write(*socket, asio::buffer(block), [=, this](boost::system::error_code code, std::size_t n) {
-            flooded += n;
-            if (!code)
-                flood(socket);
-        });
+        asio::async_write(*socket, asio::buffer(block),
+                          [=, this](boost::system::error_code code, std::size_t n) {
+                              flooded += n;
+                              if (!code)
+                                  flood(socket);
+                          });
     }
 
     Kind kind;
@@ -108,7 +111,8 @@ std::shared_ptr<Tunnel> tunnel_to(World& world, int port, double patience = 60) 
 
 } // namespace
 
-TEST_CASE("a hundred connections at once go through a tunnel whole, with the end of each direction by itself") {
+TEST_CASE(
+    "a hundred connections at once go through a tunnel whole, with the end of each direction by itself") {
     Fixture f;
     if (!f.sshd)
         return;
@@ -122,11 +126,13 @@ TEST_CASE("a hundred connections at once go through a tunnel whole, with the end
     std::size_t done = 0;
     std::size_t right = 0;
     for (const std::string& text : texts) {
-        std::function<void(Result<std::string>)> check = [&, expected = text + "bye"](Result<std::string> answer) {
+        std::function<void(Result<std::string>)> check = [&, expected =
+                                                                 text + "bye"](Result<std::string> answer) {
             ++done;
             right += answer && *answer == expected;
         };
-        net::start<std::string>(f.world.loop, talk(f.world.loop, tunnel->local_port(), text), std::move(check));
+        net::start<std::string>(f.world.loop, talk(f.world.loop, tunnel->local_port(), text),
+                                std::move(check));
     }
     f.world.run_until([&] { return done == texts.size(); });
     CHECK(right == texts.size());
@@ -148,7 +154,8 @@ TEST_CASE("a reader that does not read holds the sender back, and other connecti
     Service echo(f.world, Service::Kind::echo);
     const auto other = tunnel_to(f.world, echo.port());
     other->use(f.session);
-    // Traffic on the same session, until the flood has come to rest: what it fills are buffers, which have an end.
+    // Traffic on the same session, until the flood has come to rest: what it fills are buffers, which have an
+    // end.
     std::size_t before = 1;
     for (int rounds = 0; before != flood.flooded || flood.flooded == 0; ++rounds) {
         REQUIRE(rounds < 500);
@@ -163,7 +170,8 @@ TEST_CASE("a reader that does not read holds the sender back, and other connecti
     const std::size_t rested = flood.flooded;
     std::string some(32 << 20, '\0');
     bool has_read = false;
-    asio::async_read(lazy, asio::buffer(some), [&](boost::system::error_code code, std::size_t) { has_read = !code; });
+    asio::async_read(lazy, asio::buffer(some),
+                     [&](boost::system::error_code code, std::size_t) { has_read = !code; });
     f.world.run_until([&] { return has_read; });
     CHECK(flood.flooded > rested);
     CHECK(std::count(some.begin(), some.end(), 'x') == static_cast<std::ptrdiff_t>(some.size()));
@@ -176,7 +184,9 @@ TEST_CASE("connections wait for a session, move to the next one, and those of a 
     Service service(f.world, Service::Kind::echo);
     const auto tunnel = tunnel_to(f.world, service.port());
     std::optional<Result<std::string>> early;
-    std::function<void(Result<std::string>)> keep = [&](Result<std::string> answer) { early = std::move(answer); };
+    std::function<void(Result<std::string>)> keep = [&](Result<std::string> answer) {
+        early = std::move(answer);
+    };
     net::start<std::string>(f.world.loop, talk(f.world.loop, tunnel->local_port(), "early"), std::move(keep));
     f.world.run_until([&] { return tunnel->counts().accepted == 1; });
     CHECK_FALSE(early);
@@ -200,8 +210,11 @@ TEST_CASE("connections wait for a session, move to the next one, and those of a 
     CHECK_FALSE(f.session->is_open());
 
     std::optional<Result<std::string>> late;
-    std::function<void(Result<std::string>)> keep_late = [&](Result<std::string> answer) { late = std::move(answer); };
-    net::start<std::string>(f.world.loop, talk(f.world.loop, tunnel->local_port(), "late"), std::move(keep_late));
+    std::function<void(Result<std::string>)> keep_late = [&](Result<std::string> answer) {
+        late = std::move(answer);
+    };
+    net::start<std::string>(f.world.loop, talk(f.world.loop, tunnel->local_port(), "late"),
+                            std::move(keep_late));
     tunnel->use(f.world.session(*f.sshd, f.key));
     f.world.run_until([&] { return late.has_value(); });
     REQUIRE(*late);
@@ -233,12 +246,13 @@ TEST_CASE("a tunnel listens on this machine alone, says when its port is taken, 
     const auto taken = Tunnel::listen(world.loop, options);
     REQUIRE_FALSE(taken);
     CHECK(taken.error().kind == Kind::conflict);
-    CHECK(taken.error().message == "open a tunnel: listen on 127.0.0.1:" + std::to_string(tunnel->local_port()) +
-                                       ": Address already in use");
+    CHECK(taken.error().message == "open a tunnel: listen on 127.0.0.1:" +
+                                       std::to_string(tunnel->local_port()) + ": Address already in use");
     CHECK(taken.error().hint == "choose another local port: 80:PORT");
     tcp::socket outside(world.loop.context());
     boost::system::error_code refused;
-    outside.connect({asio::ip::make_address("127.0.0.2"), static_cast<unsigned short>(tunnel->local_port())}, refused);
+    outside.connect({asio::ip::make_address("127.0.0.2"), static_cast<unsigned short>(tunnel->local_port())},
+                    refused);
     CHECK(refused == asio::error::connection_refused);
     tunnel->close();
     CHECK(Tunnel::listen(world.loop, options));
