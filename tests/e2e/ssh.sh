@@ -3,7 +3,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 # Texts in single quotes are for the shell on the pod.
-# shellcheck disable=SC2016,SC2154
+# shellcheck disable=SC2016,SC2154,SC2015
 
 command -v python3 >/dev/null || skip "python3 is not installed, which plays the terminal"
 on_terminal() { python3 "$e2e/parts/on_terminal.py" "$@"; }

@@ -79,8 +79,9 @@ describe("host keys", function()
     function client:logs()
       self.asked = self.asked + 1
       local i = 0
-      return { next = function()
+      return { next = function(_, idle)
         i = i + 1
+        if not entries[i] then task.sleep(idle) end
         return entries[i]
       end, close = function() end }
     end

@@ -104,10 +104,12 @@ return {
     { "command", "string", positional = true, rest = true, help = "the command and its arguments" },
   },
   run = function(args)
+    if not (args.pod or args.all or args.run) then
+      params.usage("exec needs POD, --all or --run", "the pod's id: podsmith exec POD -- nvidia-smi")
+    end
     local command = command_of(args)
     local many = args.all or args.run or args.json or (args.pod and args.pod:find(",", 1, true))
     if args.all and args.run then params.usage("exec takes --all or --run, not both") end
-    if not many and not args.pod then params.usage("exec needs a pod, --all or --run", "podsmith exec POD -- nvidia-smi") end
     if many and (args.stdin or args.cwd) then params.usage("--stdin and --cwd go with one pod") end
     if many then return on_many(chosen(args), command, args) end
     return on_one(shared.pod(args.pod), command, args)
