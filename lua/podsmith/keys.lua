@@ -142,7 +142,7 @@ local function usual_identities()
   end
   if #identities == 0 and locked then identities[1] = load(locked) end
   if #identities == 0 then
-    errors.raise("not_found", "no SSH key: there is no ssh-agent with one, and ~/.ssh has no id_ed25519, id_ecdsa or id_rsa", HINT)
+    errors.raise("not_found", "no SSH key: ~/.ssh has no id_ed25519, id_ecdsa or id_rsa, and no ssh-agent holds one", HINT)
   end
   return identities, socket
 end
