@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The ways onto a pod: keys (agent, passphrases), host keys, commands, shells on a terminal, plain ssh by name, tunnels.
-# shellcheck source=tests/e2e/lib.sh
-. "$(dirname "$0")/lib.sh"
 # Texts in single quotes are for the shell on the pod.
 # shellcheck disable=SC2016,SC2154,SC2015
+# shellcheck source=tests/e2e/lib.sh
+. "$(dirname "$0")/lib.sh"
 
 command -v python3 >/dev/null || skip "python3 is not installed, which plays the terminal"
 on_terminal() { python3 "$e2e/parts/on_terminal.py" "$@"; }
@@ -48,7 +48,7 @@ pod=$(create locked $new_image)
 pass "the agent opens it without a question"
 socket=$SSH_AUTH_SOCK
 unset SSH_AUTH_SOCK
-refuses "ssh key $scratch/locked is protected by a passphrase, and there is no terminal to ask for it on" "ssh-add $scratch/locked" -- \
+refuses "$scratch/locked: the key is protected by a passphrase, and there is no terminal to ask for it on" "ssh-add $scratch/locked" -- \
   setsid "$PODSMITH" exec "$pod" -- true </dev/null
 pass "without a terminal it is said, with the way out"
 on_terminal "expect:Passphrase for $scratch/locked: " "send:wrong\\n" "expect:the passphrase is wrong" \
