@@ -57,7 +57,8 @@ local function ask(path)
     local passphrase, unasked = errors.try(core.ask_secret, ("Passphrase for %s: "):format(path))
     if not passphrase then
       if unasked.kind == "unsupported" then
-        errors.raise("auth", ("read the ssh key %s: the key is protected by a passphrase, and there is no terminal to ask for it on"):format(path),
+        errors.raise("auth", ("read the ssh key %s: the key is protected by a passphrase, and there is no "
+          .. "terminal to ask for it on"):format(path),
           ("give the passphrase to the ssh-agent first: ssh-add %s"):format(path))
       end
       error(unasked, 0)
