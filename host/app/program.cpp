@@ -77,8 +77,10 @@ private:
         if (signal == SIGINT && is_taken())
             return;
         ++count_;
-        if (count_ > 2)
+        if (count_ > 2) {
+            lua::restore_terminal();
             ::_exit(kInterrupted);
+        }
         log::warn("{}",
                   count_ == 1
                       ? "interrupted: ending in order; what is rented is dealt with first"

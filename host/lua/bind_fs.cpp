@@ -105,6 +105,16 @@ int fs_expand(lua_State* L) {
     push_string(L, check_path(L, 1).string());
     return 1;
 }
+// core.fs_real(path) -> path: where a chain of links leads, also to what is not there yet
+int fs_real(lua_State* L) {
+    const files::path path = check_path(L, 1);
+    std::error_code code;
+    const files::path real = files::weakly_canonical(path, code);
+    if (code)
+        raise_code(L, "follow", path, code);
+    push_string(L, real.string());
+    return 1;
+}
 int fs_cwd(lua_State* L) {
     std::error_code code;
     push_string(L, files::current_path(code).string());
@@ -122,6 +132,7 @@ void register_fs(lua_State* L) {
                                   {"fs_remove", guarded<fs_remove>},
                                   {"state_dir", guarded<fs_state_dir>},
                                   {"expand", guarded<fs_expand>},
+                                  {"fs_real", guarded<fs_real>},
                                   {"cwd", guarded<fs_cwd>},
                                   {nullptr, nullptr}};
     add_natives(L, functions);

@@ -2,16 +2,10 @@
 #include "base/text.hpp"
 #include "lua/bind.hpp"
 #include "lua/runtime.hpp"
-#include "ssh/keys.hpp"
-#include "ssh/session.hpp"
+#include "lua/ssh_box.hpp"
 
 namespace podsmith::lua {
 namespace {
-
-struct SessionBox {
-    static constexpr const char* kClass = "podsmith.ssh_session";
-    std::shared_ptr<ssh::Session> session;
-};
 
 struct ProcessBox {
     static constexpr const char* kClass = "podsmith.ssh_process";
@@ -37,19 +31,45 @@ ssh::HostKeyPolicy read_policy(lua_State* L) {
     policy.file = field_string(L, 1, "known_hosts").value_or("");
     policy.alias = field_string(L, 1, "alias").value_or("");
     policy.pin = field_bool(L, 1, "pin").value_or(true);
+    policy.must_be_verified = field_bool(L, 1, "must_be_verified").value_or(false);
+    policy.note = field_string(L, 1, "note").value_or(policy.note);
     return policy;
 }
 
-// core.ssh_connect{host=, port=, user=, key=, passphrase=, fingerprints=, known_hosts=, alias=, pin=, ...} ->
-// session
+// identities = {key | {blob=, shown=}, ...}: in memory, or held by the agent
+std::vector<ssh::Identity> read_identities(lua_State* L) {
+    std::vector<ssh::Identity> identities;
+    if (lua_getfield(L, 1, "identities") == LUA_TTABLE) {
+        for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; ++i) {
+            ssh::Identity identity;
+            if (lua_istable(L, -1)) {
+                const int entry = lua_gettop(L);
+                identity.agent_blob = base64_decode(field_string(L, entry, "blob").value_or(""));
+                identity.shown = field_string(L, entry, "shown").value_or("");
+            } else {
+                const auto box = check_object<KeyBox>(L, -1);
+                identity.key = box->key;
+                identity.shown = box->shown;
+            }
+            identities.push_back(std::move(identity));
+            lua_pop(L, 1);
+        }
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    return identities;
+}
+
+// core.ssh_connect{host=, port=, user=, identities=, agent=, fingerprints=, known_hosts=, alias=, pin=, ...}
+// -> session
 int ssh_connect(lua_State* L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     ssh::ConnectRequest request;
     request.host = field_string(L, 1, "host").value_or("");
     request.port = static_cast<int>(field_number(L, 1, "port").value_or(request.port));
     request.user = field_string(L, 1, "user").value_or(request.user);
-    request.key_file = field_string(L, 1, "key").value_or("");
-    request.passphrase = field_secret(L, 1, "passphrase");
+    request.identities = read_identities(L);
+    request.agent_socket = field_string(L, 1, "agent").value_or("");
     request.host_key = read_policy(L);
     request.connect_timeout = field_number(L, 1, "connect_timeout").value_or(request.connect_timeout);
     request.login_timeout = field_number(L, 1, "login_timeout").value_or(request.login_timeout);
@@ -65,27 +85,6 @@ int ssh_connect(lua_State* L) {
         });
 }
 
-// core.ssh_public_key(path) -> "ssh-ed25519 AAAA...", of a private key that needs no passphrase. Waits.
-int ssh_public_key(lua_State* L) {
-    std::function<Result<std::string>()> work = [path = check_string(L, 1)]() -> Result<std::string> {
-        auto key = ssh::load_private_key(path, path, Secret());
-        if (!key)
-            return fail(key.error());
-        return (*key)->type() + " " + base64_encode((*key)->blob((*key)->type()));
-    };
-    return await<std::string>(L, Runtime::of(L).loop().offload<std::string>(std::move(work)),
-                              [](lua_State* state, std::string& line) {
-                                  push_string(state, line);
-                                  return 1;
-                              });
-}
-
-// core.base64(text) -> text
-int base64(lua_State* L) {
-    push_string(L, base64_encode(check_string(L, 1)));
-    return 1;
-}
-
 void read_env(lua_State* L, int index, ssh::ExecRequest& request) {
     if (const auto env = field_json(L, index, "env", Secrets::reveal))
         for (const auto& [name, value] : env->items())
@@ -97,7 +96,17 @@ ssh::ExecRequest check_exec(lua_State* L) {
     request.command = check_string(L, 2);
     request.input = field_string(L, 3, "input").value_or("");
     request.keep_stdin_open = field_bool(L, 3, "keep_stdin_open").value_or(false);
-    read_env(L, 3, request);
+    request.folder = field_string(L, 3, "cwd").value_or("");
+    if (lua_istable(L, 3) && lua_getfield(L, 3, "pty") == LUA_TTABLE) {
+        const int index = lua_gettop(L);
+        ssh::Terminal terminal;
+        terminal.type = field_string(L, index, "type").value_or(terminal.type);
+        terminal.columns = static_cast<int>(field_number(L, index, "columns").value_or(terminal.columns));
+        terminal.rows = static_cast<int>(field_number(L, index, "rows").value_or(terminal.rows));
+        request.terminal = std::move(terminal);
+    } else {
+        read_env(L, 3, request);
+    }
     return request;
 }
 
@@ -111,7 +120,20 @@ void push_exit(lua_State* L, const ssh::Exit& exit) {
     }
 }
 
-// session:exec(command, {input=, env=, timeout=, max_output=}) -> {code, signal, stdout, stderr}. Waits.
+// A command's own deadline is no broken link: the session is whole, and the command may not be one to repeat.
+net::Async<ssh::ExecResult> within(net::Loop& loop, double seconds, std::string what,
+                                   net::Async<ssh::ExecResult> work) {
+    auto limited = net::with_deadline<ssh::ExecResult>(loop, seconds, std::move(what), std::move(work));
+    Result<ssh::ExecResult> result = co_await std::move(limited);
+    if (!result && result.error().kind == Kind::timeout) {
+        result.error().retryable = false;
+        result.error().hint = "it may still run on the other side; give it more time, or make it a job";
+    }
+    co_return result;
+}
+
+// session:exec(command, {input=, env=, cwd=, timeout=, max_output=}) -> {code, signal, stdout, stderr}.
+// Waits.
 int session_exec(lua_State* L) {
     auto box = check_object<SessionBox>(L, 1);
     ssh::ExecRequest request = check_exec(L);
@@ -121,19 +143,19 @@ int session_exec(lua_State* L) {
     const std::string what = "run \"" + request.command.substr(0, 60) + "\"";
     auto work = box->session->exec(std::move(request), max_output);
 
-    return await<ssh::ExecResult>(
-        L, net::with_deadline<ssh::ExecResult>(Runtime::of(L).loop(), timeout, what, std::move(work)),
-        [](lua_State* state, ssh::ExecResult& result) {
-            push_exit(state, result.exit);
-            push_string(state, result.out);
-            lua_setfield(state, -2, "stdout");
-            push_string(state, result.err);
-            lua_setfield(state, -2, "stderr");
-            return 1;
-        });
+    return await<ssh::ExecResult>(L, within(Runtime::of(L).loop(), timeout, what, std::move(work)),
+                                  [](lua_State* state, ssh::ExecResult& result) {
+                                      push_exit(state, result.exit);
+                                      push_string(state, result.out);
+                                      lua_setfield(state, -2, "stdout");
+                                      push_string(state, result.err);
+                                      lua_setfield(state, -2, "stderr");
+                                      return 1;
+                                  });
 }
 
-// session:start(command, options) -> process. Waits until it runs.
+// session:start(command, {input=, env=, cwd=, keep_stdin_open=, pty={type=, columns=, rows=}}) -> process.
+// Waits until it runs.
 int session_start(lua_State* L) {
     auto box = check_object<SessionBox>(L, 1);
     ssh::ExecRequest request = check_exec(L);
@@ -186,6 +208,11 @@ int session_is_open(lua_State* L) {
     return 1;
 }
 
+// session:wait_closed(): until the connection has ended
+int session_wait_closed(lua_State* L) {
+    return await(L, check_object<SessionBox>(L, 1)->session->wait_closed());
+}
+
 int session_close(lua_State* L) {
     check_object<SessionBox>(L, 1)->session->close();
     return 0;
@@ -223,6 +250,14 @@ int process_wait(lua_State* L) {
     });
 }
 
+// process:resize(columns, rows). Waits.
+int process_resize(lua_State* L) {
+    auto box = check_object<ProcessBox>(L, 1);
+    const auto columns = static_cast<int>(luaL_checkinteger(L, 2));
+    const auto rows = static_cast<int>(luaL_checkinteger(L, 3));
+    return await(L, box->process->resize(columns, rows));
+}
+
 int process_close(lua_State* L) {
     check_object<ProcessBox>(L, 1)->process->close();
     return 0;
@@ -231,22 +266,28 @@ int process_close(lua_State* L) {
 } // namespace
 
 void register_ssh(lua_State* L) {
-    const luaL_Reg session_methods[] = {
-        {"exec", guarded<session_exec>},         {"start", guarded<session_start>},
-        {"upload", guarded<session_upload>},     {"upload_file", guarded<session_upload_file>},
-        {"host_key", guarded<session_host_key>}, {"is_open", guarded<session_is_open>},
-        {"close", guarded<session_close>},       {nullptr, nullptr}};
+    const luaL_Reg session_methods[] = {{"exec", guarded<session_exec>},
+                                        {"start", guarded<session_start>},
+                                        {"upload", guarded<session_upload>},
+                                        {"upload_file", guarded<session_upload_file>},
+                                        {"host_key", guarded<session_host_key>},
+                                        {"is_open", guarded<session_is_open>},
+                                        {"close", guarded<session_close>},
+                                        {"wait_closed", guarded<session_wait_closed>},
+                                        {nullptr, nullptr}};
     register_class<SessionBox>(L, session_methods);
-    const luaL_Reg process_methods[] = {
-        {"read", guarded<process_read>},           {"write", guarded<process_write>},
-        {"write_eof", guarded<process_write_eof>}, {"wait", guarded<process_wait>},
-        {"close", guarded<process_close>},         {nullptr, nullptr}};
+    const luaL_Reg process_methods[] = {{"read", guarded<process_read>},
+                                        {"write", guarded<process_write>},
+                                        {"write_eof", guarded<process_write_eof>},
+                                        {"wait", guarded<process_wait>},
+                                        {"resize", guarded<process_resize>},
+                                        {"close", guarded<process_close>},
+                                        {nullptr, nullptr}};
     register_class<ProcessBox>(L, process_methods);
-    const luaL_Reg functions[] = {{"ssh_connect", guarded<ssh_connect>},
-                                  {"ssh_public_key", guarded<ssh_public_key>},
-                                  {"base64", guarded<base64>},
-                                  {nullptr, nullptr}};
+    const luaL_Reg functions[] = {{"ssh_connect", guarded<ssh_connect>}, {nullptr, nullptr}};
     add_natives(L, functions);
+    register_ssh_keys(L);
+    register_tunnel(L);
 }
 
 } // namespace podsmith::lua

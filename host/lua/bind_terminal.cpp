@@ -5,6 +5,9 @@
 #include "lua/runtime.hpp"
 #include "term/line_reader.hpp"
 #include "term/terminal.hpp"
+#include "term/terminal_stream.hpp"
+
+#include <cstdio>
 
 namespace podsmith::lua {
 namespace {
@@ -107,7 +110,77 @@ int reader_print(lua_State* L) {
     return 0;
 }
 
+struct StreamBox {
+    static constexpr const char* kClass = "podsmith.terminal_stream";
+    std::unique_ptr<term::TerminalStream> stream;
+    bool has_sink = false;
+
+    ~StreamBox() { close(); }
+    void close() {
+        stream->close();
+        if (std::exchange(has_sink, false))
+            log::set_sink({});
+    }
+};
+
+// core.terminal_stream(raw) -> stream: standard input as bytes
+int terminal_stream(lua_State* L) {
+    const bool raw = lua_toboolean(L, 1) != 0;
+    auto box = std::make_shared<StreamBox>();
+    box->stream = term::TerminalStream::open(Runtime::of(L).loop(), raw);
+    if (raw) {
+        // A raw terminal does not go back to the first column by itself.
+        log::set_sink(
+            [](log::Level, const std::string& line) { std::fputs((line + "\r\n").c_str(), stderr); });
+        box->has_sink = true;
+    }
+    push_object(L, std::move(box));
+    return 1;
+}
+
+// stream:read() -> data | nil at the end | nil, "resize". Waits.
+int stream_read(lua_State* L) {
+    using Event = term::TerminalStream::Event;
+    auto box = check_object<StreamBox>(L, 1);
+    return await<Event>(L, box->stream->read(), [box](lua_State* state, Event& event) {
+        if (event.what == Event::What::data)
+            push_string(state, event.data);
+        else
+            lua_pushnil(state);
+        if (event.what != Event::What::resized)
+            return 1;
+        lua_pushliteral(state, "resize");
+        return 2;
+    });
+}
+
+int stream_close(lua_State* L) {
+    check_object<StreamBox>(L, 1)->close();
+    return 0;
+}
+
+// core.terminal_size() -> columns, rows
+int terminal_size(lua_State* L) {
+    const term::Size size = term::size_of(0);
+    lua_pushinteger(L, size.columns);
+    lua_pushinteger(L, size.rows);
+    return 2;
+}
+
+// core.ask_secret(prompt) -> secret. Waits.
+int ask_secret(lua_State* L) {
+    return await<Secret>(L, term::ask_secret(Runtime::of(L).loop(), check_string(L, 1)),
+                         [](lua_State* state, Secret& secret) {
+                             push_secret(state, secret);
+                             return 1;
+                         });
+}
+
 } // namespace
+
+void restore_terminal() {
+    term::restore_terminal();
+}
 
 void register_terminal(lua_State* L) {
     const luaL_Reg methods[] = {{"read", guarded<reader_read>},
@@ -115,10 +188,18 @@ void register_terminal(lua_State* L) {
                                 {"print", guarded<reader_print>},
                                 {nullptr, nullptr}};
     register_class<Reader>(L, methods);
-    const luaL_Reg functions[] = {
-        {"terminal", guarded<core_terminal>},       {"columns", guarded<core_columns>},
-        {"nearest", guarded<core_nearest>},         {"shell_quote", guarded<core_shell_quote>},
-        {"line_reader", guarded<core_line_reader>}, {nullptr, nullptr}};
+    const luaL_Reg stream_methods[] = {
+        {"read", guarded<stream_read>}, {"close", guarded<stream_close>}, {nullptr, nullptr}};
+    register_class<StreamBox>(L, stream_methods);
+    const luaL_Reg functions[] = {{"terminal", guarded<core_terminal>},
+                                  {"columns", guarded<core_columns>},
+                                  {"nearest", guarded<core_nearest>},
+                                  {"shell_quote", guarded<core_shell_quote>},
+                                  {"line_reader", guarded<core_line_reader>},
+                                  {"terminal_stream", guarded<terminal_stream>},
+                                  {"terminal_size", guarded<terminal_size>},
+                                  {"ask_secret", guarded<ask_secret>},
+                                  {nullptr, nullptr}};
     add_natives(L, functions);
 }
 

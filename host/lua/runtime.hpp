@@ -57,4 +57,7 @@ void register_journal(lua_State* L);
 void register_gpu(lua_State* L);
 void register_terminal(lua_State* L);
 
+/// Puts a terminal that a script made raw back as it was: for an exit that runs no destructors.
+void restore_terminal();
+
 } // namespace podsmith::lua

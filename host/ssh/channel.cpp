@@ -24,23 +24,34 @@ Error closed_error(const Transport& transport, std::string_view doing) {
     return error;
 }
 
-Async<long> open_once(std::shared_ptr<Transport> transport, LIBSSH2_CHANNEL** opened) {
+using Open = std::function<LIBSSH2_CHANNEL*()>;
+
+struct Opened {
+    LIBSSH2_CHANNEL* raw = nullptr;
+    std::optional<std::uint32_t> number = std::nullopt;
+};
+
+// Repeats one way to open a channel until it has ended: with `raw` null the server has refused.
+Async<Opened> open_once(std::shared_ptr<Transport> transport, Open open) {
     while (!transport->try_begin_open()) {
         if (!transport->is_open())
             co_return transport->error("open a channel on " + transport->name());
         co_await transport->opened.wait(transport->opened.generation());
     }
     LIBSSH2_SESSION* session = transport->session();
-    std::function<long()> step = [session, opened]() -> long {
-        constexpr std::string_view kType = "session";
-        *opened = libssh2_channel_open_ex(session, kType.data(), kType.size(), kWindow, kPacket, nullptr, 0);
-        return *opened ? 0 : libssh2_session_last_errno(session);
+    auto opened = std::make_shared<Opened>();
+    std::function<long()> step = [session, opened, &open]() -> long {
+        opened->raw = open();
+        return opened->raw ? 0 : libssh2_session_last_errno(session);
     };
     std::string doing = "open a channel on " + transport->name();
     Async<long> work = drive(transport, std::move(doing), std::move(step));
     Result<long> code = co_await std::move(work);
+    opened->number = transport->opened_number();
     transport->end_open();
-    co_return code;
+    if (!code)
+        co_return fail(code.error());
+    co_return *opened;
 }
 
 tl::unexpected<Error> no_channel(Transport& transport) {
@@ -66,17 +77,18 @@ Async<bool> wait_for_room(std::shared_ptr<Transport> transport, int attempt) {
     co_return true;
 }
 
-Async<LIBSSH2_CHANNEL*> open_session(std::shared_ptr<Transport> transport) {
+Async<Opened> open_session(std::shared_ptr<Transport> transport) {
+    const Open open = [session = transport->session()] {
+        constexpr std::string_view kType = "session";
+        return libssh2_channel_open_ex(session, kType.data(), kType.size(), kWindow, kPacket, nullptr, 0);
+    };
     for (int attempt = 0;; ++attempt) {
         if (!transport->is_open())
             co_return transport->error("open a channel on " + transport->name());
-        LIBSSH2_CHANNEL* raw = nullptr;
-        Async<long> opening = open_once(transport, &raw);
-        Result<long> code = co_await std::move(opening);
-        if (!code)
-            co_return fail(code.error());
-        if (raw)
-            co_return raw;
+        Async<Opened> opening = open_once(transport, open);
+        Result<Opened> opened = co_await std::move(opening);
+        if (!opened || opened->raw)
+            co_return opened;
         tl::unexpected<Error> refusal = no_channel(*transport);
         Async<bool> waiting = wait_for_room(transport, attempt);
         Result<bool> again = co_await std::move(waiting);
@@ -85,10 +97,55 @@ Async<LIBSSH2_CHANNEL*> open_session(std::shared_ptr<Transport> transport) {
     }
 }
 
+// One request on a new channel: a negative code is the server's refusal.
+Async<void> ask(std::shared_ptr<Transport> transport, std::string doing, std::string hint,
+                std::function<long()> step) {
+    Async<long> asking = drive(transport, doing, std::move(step));
+    Result<long> code = co_await std::move(asking);
+    if (!code)
+        co_return fail(code.error());
+    if (*code < 0)
+        co_return fail(Kind::remote,
+                       fmt::format("{}: the server refused ({})", doing, transport->last_message()),
+                       std::move(hint));
+    co_return Result<void>();
+}
+
+Async<void> ask_terminal(std::shared_ptr<Channel> channel, Terminal terminal) {
+    LIBSSH2_CHANNEL* raw = channel->raw();
+    std::function<long()> step = [raw, &terminal]() -> long {
+        const char no_modes[] = {0};
+        return libssh2_channel_request_pty_ex(raw, terminal.type.data(),
+                                              static_cast<unsigned>(terminal.type.size()), no_modes,
+                                              sizeof no_modes, terminal.columns, terminal.rows, 0, 0);
+    };
+    std::string doing = "get a terminal on " + channel->transport()->name();
+    std::string hint = "sshd may not allow one (PermitTTY), or the machine has none left";
+    Async<void> asking = ask(channel->transport(), std::move(doing), std::move(hint), std::move(step));
+    Result<void> done = co_await std::move(asking);
+    co_return done;
+}
+
+Async<void> ask_start(std::shared_ptr<Channel> channel, std::string command) {
+    LIBSSH2_CHANNEL* raw = channel->raw();
+    std::function<long()> step = [raw, &command]() -> long {
+        const std::string_view request = command.empty() ? "shell" : "exec";
+        return libssh2_channel_process_startup(raw, request.data(), static_cast<unsigned>(request.size()),
+                                               command.empty() ? nullptr : command.data(),
+                                               static_cast<unsigned>(command.size()));
+    };
+    std::string doing = "start a command on " + channel->transport()->name();
+    std::string hint = "does the login shell of this user allow commands?";
+    Async<void> asking = ask(channel->transport(), std::move(doing), std::move(hint), std::move(step));
+    Result<void> done = co_await std::move(asking);
+    co_return done;
+}
+
 } // namespace
 
-Channel::Channel(std::shared_ptr<Transport> transport, LIBSSH2_CHANNEL* raw)
-    : transport_(std::move(transport)), raw_(raw), progress_(transport_->loop().executor()) {
+Channel::Channel(std::shared_ptr<Transport> transport, LIBSSH2_CHANNEL* raw,
+                 std::optional<std::uint32_t> number)
+    : transport_(std::move(transport)), raw_(raw), number_(number), progress_(transport_->loop().executor()) {
     transport_->add_channel(raw_);
 }
 
@@ -101,6 +158,8 @@ Channel::~Channel() {
 void Channel::close() {
     if (LIBSSH2_CHANNEL* raw = std::exchange(raw_, nullptr)) {
         transport_->dispose(raw);
+        if (number_)
+            transport_->forget_number(*number_);
         // Whoever waits for this channel looks again and finds it closed.
         transport_->input.notify();
         transport_->drained.notify();
@@ -206,27 +265,64 @@ Async<void> pump_input(std::shared_ptr<Channel> channel) {
     co_return fail(closed_error(*transport, "send input"));
 }
 
-Async<std::shared_ptr<Channel>> open_channel(std::shared_ptr<Transport> transport, std::string command) {
-    Async<LIBSSH2_CHANNEL*> opening = open_session(transport);
-    Result<LIBSSH2_CHANNEL*> raw = co_await std::move(opening);
-    if (!raw)
-        co_return fail(raw.error());
-    auto channel = std::make_shared<Channel>(transport, *raw);
-    std::function<long()> step = [raw = *raw, &command]() -> long {
-        constexpr std::string_view kRequest = "exec";
-        return libssh2_channel_process_startup(raw, kRequest.data(), kRequest.size(), command.data(),
-                                               static_cast<unsigned>(command.size()));
-    };
-    std::string doing = "start a command on " + transport->name();
-    Async<long> starting = drive(transport, doing, std::move(step));
-    Result<long> code = co_await std::move(starting);
-    if (!code)
-        co_return fail(code.error());
-    if (*code < 0)
-        co_return fail(Kind::remote,
-                       fmt::format("{}: the server refused to run it ({})", doing, transport->last_message()),
-                       "does the login shell of this user allow commands?");
+Async<std::shared_ptr<Channel>> open_channel(std::shared_ptr<Transport> transport, std::string command,
+                                             std::optional<Terminal> terminal) {
+    Async<Opened> opening = open_session(transport);
+    Result<Opened> opened = co_await std::move(opening);
+    if (!opened)
+        co_return fail(opened.error());
+    auto channel = std::make_shared<Channel>(transport, opened->raw, opened->number);
+    if (terminal) {
+        Async<void> asking = ask_terminal(channel, *terminal);
+        Result<void> given = co_await std::move(asking);
+        if (!given)
+            co_return fail(given.error());
+    }
+    Async<void> starting = ask_start(channel, std::move(command));
+    Result<void> started = co_await std::move(starting);
+    if (!started)
+        co_return fail(started.error());
     co_return channel;
+}
+
+Async<std::shared_ptr<Channel>> open_forward(std::shared_ptr<Transport> transport, std::string host,
+                                             int port) {
+    const Open open = [session = transport->session(), &host, port] {
+        return libssh2_channel_direct_tcpip_ex(session, host.c_str(), port, "127.0.0.1", 22);
+    };
+    Async<Opened> opening = open_once(transport, open);
+    Result<Opened> opened = co_await std::move(opening);
+    if (!opened)
+        co_return fail(opened.error());
+    if (!opened->raw)
+        co_return fail(
+            Kind::conflict,
+            fmt::format("connect to {}:{} from {}: {}", host, port, transport->name(),
+                        transport->last_message()),
+            fmt::format("does something listen on port {} there, and does its sshd allow forwarding "
+                        "(AllowTcpForwarding)?",
+                        port));
+    co_return std::make_shared<Channel>(transport, opened->raw, opened->number);
+}
+
+Async<std::shared_ptr<Channel>> open_detached(std::shared_ptr<Transport> transport,
+                                              Async<std::shared_ptr<Channel>> open) {
+    struct Opening {
+        explicit Opening(asio::any_io_executor executor) : gate(std::move(executor)) {}
+        net::Gate gate;
+        std::optional<Result<std::shared_ptr<Channel>>> result;
+    };
+    auto opening = std::make_shared<Opening>(transport->loop().executor());
+    std::function<void(Result<std::shared_ptr<Channel>>)> done =
+        [weak = std::weak_ptr(opening)](Result<std::shared_ptr<Channel>> result) {
+            if (const auto alive = weak.lock()) {
+                alive->result = std::move(result);
+                alive->gate.open();
+            }
+        };
+    net::start<std::shared_ptr<Channel>>(transport->loop(), std::move(open), std::move(done));
+    co_await opening->gate.wait();
+    co_return std::move(*opening->result);
 }
 
 Async<std::optional<Chunk>> read_chunk(std::shared_ptr<Channel> channel) {
@@ -281,18 +377,39 @@ Async<void> write_all(std::shared_ptr<Channel> channel, std::string data) {
     co_return Result<void>();
 }
 
-Async<Exit> read_exit(std::shared_ptr<Channel> channel) {
-    const std::shared_ptr<Transport> transport = channel->transport();
-    std::string doing = "wait for a command on " + transport->name();
+Async<void> resize_terminal(std::shared_ptr<Channel> channel, int columns, int rows) {
+    std::function<long()> step = [channel, columns, rows]() -> long {
+        return channel->raw() ? libssh2_channel_request_pty_size_ex(channel->raw(), columns, rows, 0, 0)
+                              : LIBSSH2_ERROR_CHANNEL_CLOSED;
+    };
+    std::string doing = "resize the terminal on " + channel->transport()->name();
+    Async<long> asking = drive(channel->transport(), std::move(doing), std::move(step));
+    Result<long> code = co_await std::move(asking);
+    if (!code)
+        co_return fail(code.error());
+    co_return Result<void>(); // no answer comes, and a command that has ended needs no size
+}
+
+Async<void> wait_closed(std::shared_ptr<Channel> channel) {
+    std::string doing = "wait for a command on " + channel->transport()->name();
     std::function<long()> step = [channel]() -> long {
         return channel->raw() ? libssh2_channel_wait_closed(channel->raw()) : LIBSSH2_ERROR_CHANNEL_CLOSED;
     };
-    Async<long> waiting = drive(transport, std::move(doing), std::move(step));
+    Async<long> waiting = drive(channel->transport(), std::move(doing), std::move(step));
     Result<long> code = co_await std::move(waiting);
     if (!code)
         co_return fail(code.error());
     if (!channel->raw())
-        co_return fail(closed_error(*transport, "wait for a command"));
+        co_return fail(closed_error(*channel->transport(), "wait for a command"));
+    co_return Result<void>();
+}
+
+Async<Exit> read_exit(std::shared_ptr<Channel> channel) {
+    const std::shared_ptr<Transport> transport = channel->transport();
+    Async<void> waiting = wait_closed(channel);
+    Result<void> closed = co_await std::move(waiting);
+    if (!closed)
+        co_return fail(closed.error());
     Exit exit;
     char* signal = nullptr;
     std::size_t length = 0;
@@ -300,6 +417,15 @@ Async<Exit> read_exit(std::shared_ptr<Channel> channel) {
     if (signal) {
         exit.signal.assign(signal, length);
         libssh2_free(transport->session(), signal);
+    } else if (!channel->may_have_status()) {
+        Error error;
+        error.kind = Kind::network;
+        error.message = fmt::format("wait for a command on {}: its channel was closed without an exit status",
+                                    transport->name());
+        error.hint =
+            "its server process was ended from outside; whether the command has done its work is not known";
+        error.retryable = true;
+        co_return fail(std::move(error));
     } else {
         exit.code = libssh2_channel_get_exit_status(channel->raw());
     }

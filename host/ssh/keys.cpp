@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "base/system.hpp"
+#include "base/text.hpp"
 #include "ssh/wire.hpp"
 
 #include <algorithm>
@@ -114,7 +115,7 @@ Result<PkeyPtr> parse_pem(const std::string& text, const Secret& passphrase) {
         return fail(Kind::invalid, "the key is protected by a passphrase and none was given",
                     "give its passphrase");
     if (asked.was_asked)
-        return fail(Kind::invalid, "the passphrase is wrong",
+        return fail(Kind::auth, "the passphrase is wrong",
                     "check the passphrase: ssh-keygen -y -f FILE asks for it too");
     return fail(Kind::invalid, "the file holds no private key that can be read",
                 "give an OpenSSH or PEM private key: ssh-keygen -t ed25519 makes one");
@@ -204,6 +205,35 @@ std::string PrivateKey::sign(std::string_view algorithm, std::string_view data) 
         return {};
     signature.resize(length);
     return algorithm.starts_with("ecdsa-") ? ecdsa_blob(signature) : signature;
+}
+
+std::string blob_of_line(const std::string& line) {
+    const std::vector<std::string> fields = split(trim(line), ' ');
+    if (fields.size() < 2)
+        return {};
+    std::string blob = base64_decode(fields[1]);
+    return WireReader(blob).string() == fields[0] ? blob : std::string();
+}
+
+Result<KeyFacts> look_at_key(std::filesystem::path path, std::string shown) {
+    Result<std::string> text = read_key_file(path, shown);
+    if (!text)
+        return fail(text.error().in("read the ssh key " + shown));
+    KeyFacts facts;
+    if (text->find("-----BEGIN OPENSSH PRIVATE KEY-----") != std::string::npos) {
+        Result<KeyFacts> inner = look_at_openssh_key(*text);
+        if (!inner)
+            return fail(inner.error().in("read the ssh key " + shown));
+        facts = std::move(*inner);
+    } else {
+        facts.is_encrypted = text->find("-----BEGIN ENCRYPTED PRIVATE KEY-----") != std::string::npos ||
+                             text->find("Proc-Type: 4,ENCRYPTED") != std::string::npos;
+    }
+    wipe(*text);
+    if (facts.public_blob.empty())
+        if (const Result<std::string> line = read_file(path.string() + ".pub"))
+            facts.public_blob = blob_of_line(*line);
+    return facts;
 }
 
 Result<std::shared_ptr<PrivateKey>> load_private_key(std::filesystem::path path, std::string shown,

@@ -37,10 +37,28 @@ private:
 
 /// Reads a private key: ed25519, ecdsa or RSA, as PEM (PKCS1, SEC1, PKCS8) or in OpenSSH's format, with or
 /// without a passphrase. `shown` is how errors name the file. Warns when others can read it. Decrypting takes
-/// CPU time: call it on the pool. Errors: invalid (missing, unreadable, no private key, passphrase missing or
-/// wrong).
+/// CPU time: call it on the pool. Errors: invalid (missing, unreadable, no private key, passphrase missing),
+/// auth (passphrase wrong).
 Result<std::shared_ptr<PrivateKey>> load_private_key(std::filesystem::path path, std::string shown,
                                                      Secret passphrase);
+
+/// What a key file shows without its passphrase.
+struct KeyFacts {
+    bool is_encrypted = false;
+    /// The public key, binary: from an encrypted file in OpenSSH's format, else from the .pub beside it; ""
+    /// when neither tells.
+    std::string public_blob;
+};
+
+/// Looks at a private key file without opening it. Errors as load_private_key's for a file that cannot be
+/// read.
+Result<KeyFacts> look_at_key(std::filesystem::path path, std::string shown);
+
+/// The public key blob in a line "ssh-ed25519 AAAA... comment"; "" when it is none.
+std::string blob_of_line(const std::string& line);
+
+/// The public half that a file in OpenSSH's format shows, and whether the rest is encrypted.
+Result<KeyFacts> look_at_openssh_key(std::string_view text);
 
 /// What one kind of key file holds, before it becomes a PrivateKey. Errors name no file: the caller does.
 Result<PkeyPtr> parse_openssh_key(std::string_view text, const Secret& passphrase);

@@ -32,7 +32,24 @@ struct HostKeyPolicy {
     std::string alias = {};
     /// Whether an unknown key is pinned at first use; false: refused.
     bool pin = true;
+    /// Refuses also a key that was only pinned on first use: it must be verified, now or when it was
+    /// remembered.
+    bool must_be_verified = false;
+    /// How a key that is one of `fingerprints` came to be trusted, as the file remembers it.
+    std::string note = "verified";
 };
+
+/// A remembered key: OpenSSH's known_hosts keeps free text behind it, where the note stands.
+struct Pin {
+    std::string type;
+    std::string blob;
+    std::string note; ///< "verified", "pinned", or what HostKeyPolicy::note said; "" from older versions
+};
+
+/// The keys remembered for an alias. Error{io} for a file that cannot be read; a missing one holds none.
+Result<std::vector<Pin>> pins(const std::filesystem::path& file, const std::string& alias);
+/// Forgets them.
+Result<void> forget_pins(const std::filesystem::path& file, const std::string& alias);
 
 /// "SHA256:..." of a public key blob.
 std::string fingerprint(const std::string& blob);
@@ -44,8 +61,9 @@ HostKey host_key_from(std::string blob);
 /// keys shows the one we know. Empty when nothing is pinned or fingerprints decide.
 std::vector<std::string> pinned_types(const HostKeyPolicy& policy);
 
-/// Applies the policy: sets `key.trust` (and writes the pin) or refuses with Error{host_key} saying which key
-/// was offered, which was expected, and what to do.
+/// Applies the policy: sets `key.trust` (and writes the pin, also that of a verified key, in place of others:
+/// plain ssh reads the file too) or refuses with Error{host_key} saying which key was offered, which was
+/// expected, and what to do.
 Result<void> check_host_key(const HostKeyPolicy& policy, HostKey& key);
 
 } // namespace podsmith::ssh

@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "ssh/agent.hpp"
 #include "ssh/keys.hpp"
 #include "ssh/wire.hpp"
 
@@ -126,12 +127,8 @@ Async<HostKey> handshake(std::shared_ptr<Transport> transport, HostKeyPolicy pol
     co_return key;
 }
 
-// libssh2 asks for the signature of an authentication request; the request names the algorithm (RFC 4252,
-// section 7).
-int sign_request(LIBSSH2_SESSION*, unsigned char** signature, size_t* length, const unsigned char* data,
-                 size_t size, void** context) {
-    const auto* key = static_cast<const PrivateKey*>(*context);
-    const std::string_view request(reinterpret_cast<const char*>(data), size);
+// What an authentication request asks to be signed with (RFC 4252, section 7); empty when it is none.
+std::string_view algorithm_of(std::string_view request) {
     WireReader reader(request);
     reader.string(); // session id
     reader.bytes(1); // SSH_MSG_USERAUTH_REQUEST
@@ -140,7 +137,27 @@ int sign_request(LIBSSH2_SESSION*, unsigned char** signature, size_t* length, co
     reader.string(); // "publickey"
     reader.bytes(1); // TRUE
     const std::string_view algorithm = reader.string();
-    const std::string blob = reader.ok() ? key->sign(algorithm, request) : std::string();
+    return reader.ok() ? algorithm : std::string_view();
+}
+
+// libssh2 wants a signature at once. An agent may ask a person first: then what is to be signed is kept, the
+// attempt fails on this side alone, and is made again when the signature is there.
+struct Signing {
+    const PrivateKey* key = nullptr;
+    std::string request;
+    std::string signature;
+};
+
+int sign_request(LIBSSH2_SESSION*, unsigned char** signature, size_t* length, const unsigned char* data,
+                 size_t size, void** context) {
+    auto* signing = static_cast<Signing*>(*context);
+    const std::string_view request(reinterpret_cast<const char*>(data), size);
+    std::string blob;
+    if (signing->key)
+        blob = signing->key->sign(algorithm_of(request), request);
+    else if (request == signing->request)
+        blob = signing->signature;
+    signing->request = request;
     if (blob.empty())
         return -1;
     *signature = static_cast<unsigned char*>(std::malloc(blob.size())); // libssh2 frees it
@@ -151,45 +168,137 @@ int sign_request(LIBSSH2_SESSION*, unsigned char** signature, size_t* length, co
     return 0;
 }
 
-Async<void> authenticate(std::shared_ptr<Transport> transport, ConnectRequest request,
-                         std::shared_ptr<PrivateKey> key) {
-    LIBSSH2_SESSION* session = transport->session();
-    // libssh2 1.10 signs RSA keys with SHA-1, which servers of today refuse. It takes the algorithm from the
-    // blob's first string, and OpenSSH reads this name there as "an RSA key". Not needed from 1.11 on.
-    const bool rename = key->type() == "ssh-rsa" && !libssh2_version(kFirstWithRsaSha2);
-    const std::string blob = key->blob(rename ? "rsa-sha2-512" : key->type());
-    std::string doing = "log in to " + transport->name();
-    void* context = key.get();
-    std::function<long()> step = [session, &request, &blob, &context]() -> long {
-        return libssh2_userauth_publickey(session, request.user.c_str(),
-                                          reinterpret_cast<const unsigned char*>(blob.data()), blob.size(),
-                                          sign_request, &context);
-    };
-    Async<long> work = drive(transport, doing, std::move(step));
-    Result<long> code = co_await std::move(work);
-    if (!code)
-        co_return fail(code.error());
-    if (*code == 0)
-        co_return Result<void>();
-    // The code for "refused" also stands for "no answer": an ended connection shows first.
-    if (transport->failure())
-        co_return transport->error(doing);
-    co_return fail(Kind::auth, fmt::format("{}: the server refused key {}", doing, request.key_file),
-                   "is its .pub among the pod's PUBLIC_KEY?");
+// The public key as the request shows it. libssh2 1.10 signs RSA keys with SHA-1, which servers of today
+// refuse. It takes the algorithm from the blob's first string, and OpenSSH reads this name there as "an RSA
+// key" (Dropbear does not). Not needed from 1.11 on.
+std::string shown_blob(const Identity& identity) {
+    const std::string blob = identity.key ? identity.key->blob(identity.key->type()) : identity.agent_blob;
+    WireReader reader(blob);
+    if (reader.string() != "ssh-rsa" || libssh2_version(kFirstWithRsaSha2))
+        return blob;
+    std::string renamed;
+    put_string(renamed, "rsa-sha2-512");
+    renamed += reader.rest();
+    return renamed;
 }
 
-Async<HostKey> enter(std::shared_ptr<Transport> transport, ConnectRequest request,
-                     std::shared_ptr<PrivateKey> key) {
+Async<long> offer(std::shared_ptr<Transport> transport, std::string user, std::string blob,
+                  std::shared_ptr<Signing> signing) {
+    LIBSSH2_SESSION* session = transport->session();
+    auto context = std::make_shared<void*>(signing.get());
+    std::function<long()> step = [session, &user, &blob, context]() -> long {
+        return libssh2_userauth_publickey(session, user.c_str(),
+                                          reinterpret_cast<const unsigned char*>(blob.data()), blob.size(),
+                                          sign_request, context.get());
+    };
+    std::string doing = "log in to " + transport->name();
+    Async<long> work = drive(transport, std::move(doing), std::move(step));
+    Result<long> code = co_await std::move(work);
+    co_return code;
+}
+
+// True: logged in. False: the server refused this key. An error: the connection is gone, or nothing could be
+// signed.
+Async<bool> try_identity(std::shared_ptr<Transport> transport, std::string user, std::string agent_socket,
+                         Identity identity) {
+    const std::string blob = shown_blob(identity);
+    auto signing = std::make_shared<Signing>();
+    signing->key = identity.key.get();
+    Async<long> offering = offer(transport, user, blob, signing);
+    Result<long> code = co_await std::move(offering);
+    if (code && *code != 0 && !identity.key && !signing->request.empty() && transport->is_open()) {
+        std::string algorithm(algorithm_of(signing->request));
+        Async<std::string> asking = agent_sign(transport->loop(), agent_socket, identity.agent_blob,
+                                               signing->request, std::move(algorithm));
+        Result<std::string> signature = co_await std::move(asking);
+        if (!signature)
+            co_return fail(signature.error().in("use " + identity.shown));
+        signing->signature = std::move(*signature);
+        Async<long> again = offer(transport, user, blob, signing);
+        code = co_await std::move(again);
+    }
+    if (!code)
+        co_return fail(code.error());
+    // The code for "refused" also stands for "no answer": an ended connection shows first.
+    if (*code != 0 && transport->failure())
+        co_return transport->error("log in to " + transport->name());
+    co_return *code == 0;
+}
+
+tl::unexpected<Error> refused_error(const std::string& doing, const std::vector<std::string>& refused,
+                                    const std::string& problem) {
+    if (refused.size() == 1)
+        return fail(Kind::auth, fmt::format("{}: the server refused key {}", doing, refused[0]),
+                    "is its .pub among the pod's PUBLIC_KEY?");
+    if (refused.empty())
+        return fail(Kind::auth, fmt::format("{}: no key could be used{}", doing, problem),
+                    "name one with SSH_PRIVATE_KEY_PATH, or make one: ssh-keygen -t ed25519");
+    return fail(Kind::auth,
+                fmt::format("{}: the server refused each key: {}", doing, fmt::join(refused, ", ")),
+                "is the .pub of one of them among the pod's PUBLIC_KEY?");
+}
+
+// sshd counts each key as an attempt and hangs up after a few (MaxAuthTries, usually 6).
+tl::unexpected<Error> cut_off_error(const std::string& doing, const std::vector<std::string>& refused,
+                                    const Error& error) {
+    if (refused.size() < 2)
+        return fail(error);
+    return fail(Kind::auth,
+                fmt::format("{}: the server hung up after it had refused {} keys: {}", doing, refused.size(),
+                            fmt::join(refused, ", ")),
+                "name the right one with SSH_PRIVATE_KEY_PATH, or leave fewer in the agent (ssh-add -d)");
+}
+
+Async<std::string> authenticate(std::shared_ptr<Transport> transport, ConnectRequest request) {
+    const std::string doing = "log in to " + transport->name();
+    std::vector<std::string> refused;
+    std::string problem;
+    for (const Identity& identity : request.identities) {
+        Async<bool> trying = try_identity(transport, request.user, request.agent_socket, identity);
+        Result<bool> accepted = co_await std::move(trying);
+        if (accepted && *accepted)
+            co_return identity.shown;
+        if (accepted)
+            refused.push_back(identity.shown);
+        else if (!transport->is_open())
+            co_return cut_off_error(doing, refused, accepted.error());
+        else // the agent would not: another key may do
+            problem += " (" + accepted.error().message + ")";
+    }
+    co_return refused_error(doing, refused, problem);
+}
+
+Async<HostKey> enter(std::shared_ptr<Transport> transport, ConnectRequest request) {
     std::string doing = "connect to " + transport->name();
     Async<HostKey> greeting = handshake(transport, request.host_key, std::move(doing));
     Result<HostKey> host_key = co_await std::move(greeting);
     if (!host_key)
         co_return host_key;
-    Async<void> login = authenticate(transport, request, key);
-    Result<void> done = co_await std::move(login);
-    if (!done)
-        co_return fail(done.error());
+    Async<std::string> login = authenticate(transport, request);
+    Result<std::string> used = co_await std::move(login);
+    if (!used)
+        co_return fail(used.error());
+    log::debug("ssh: logged in to {} with {}, host key {} {}", transport->name(), *used, host_key->type,
+               host_key->fingerprint);
     co_return host_key;
+}
+
+// The key first: without one nothing else is worth doing. Decrypting it is work for the pool.
+Async<void> load_key_file(net::Loop& loop, ConnectRequest* request) {
+    if (!request->identities.empty())
+        co_return Result<void>();
+    std::function<Result<std::shared_ptr<PrivateKey>>()> load =
+        [path = loop.system().expand(request->key_file), shown = request->key_file,
+         passphrase = request->passphrase] { return load_private_key(path, shown, passphrase); };
+    Async<std::shared_ptr<PrivateKey>> loading = loop.offload<std::shared_ptr<PrivateKey>>(std::move(load));
+    Result<std::shared_ptr<PrivateKey>> key = co_await std::move(loading);
+    if (!key)
+        co_return fail(key.error());
+    Identity identity;
+    identity.key = *key;
+    identity.shown = request->key_file;
+    request->identities.push_back(std::move(identity));
+    co_return Result<void>();
 }
 
 void explain_silence(Error& error, const Transport& transport) {
@@ -217,14 +326,10 @@ Async<LoggedIn> log_in(net::Loop& loop, ConnectRequest request) {
         request.host_key.alias =
             request.port == 22 ? request.host : fmt::format("[{}]:{}", request.host, request.port);
 
-    // The key first: without one nothing else is worth doing. Decrypting it is work for the pool.
-    std::function<Result<std::shared_ptr<PrivateKey>>()> load =
-        [path = loop.system().expand(request.key_file), shown = request.key_file,
-         passphrase = request.passphrase] { return load_private_key(path, shown, passphrase); };
-    Async<std::shared_ptr<PrivateKey>> loading = loop.offload<std::shared_ptr<PrivateKey>>(std::move(load));
-    Result<std::shared_ptr<PrivateKey>> key = co_await std::move(loading);
-    if (!key)
-        co_return fail(key.error());
+    Async<void> loading = load_key_file(loop, &request);
+    Result<void> loaded = co_await std::move(loading);
+    if (!loaded)
+        co_return fail(loaded.error());
 
     std::string connecting = "connect to " + name;
     Async<SocketPtr> dialing = dial(loop, request.host, request.port, connecting);
@@ -240,7 +345,7 @@ Async<LoggedIn> log_in(net::Loop& loop, ConnectRequest request) {
 
     auto transport = std::make_shared<Transport>(loop, std::move(**socket), name);
     transport->start();
-    Async<HostKey> entering = enter(transport, request, *key);
+    Async<HostKey> entering = enter(transport, request);
     std::string logging_in = "log in to " + name;
     Async<HostKey> bounded =
         net::with_deadline<HostKey>(loop, request.login_timeout, std::move(logging_in), std::move(entering));
@@ -251,8 +356,6 @@ Async<LoggedIn> log_in(net::Loop& loop, ConnectRequest request) {
         co_return fail(std::move(error));
     }
     transport->keep_alive(request.keepalive);
-    log::debug("ssh: logged in to {} with {}, host key {} {}", name, request.key_file, host_key->type,
-               host_key->fingerprint);
     co_return LoggedIn{transport, std::move(*host_key)};
 }
 

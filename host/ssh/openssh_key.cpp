@@ -175,6 +175,7 @@ struct Envelope {
     std::string cipher;
     std::string derivation;
     std::string_view derivation_options;
+    std::string_view public_blob;
     std::string_view closed;
 };
 
@@ -187,7 +188,7 @@ std::optional<Envelope> read_envelope(std::string_view bytes) {
     envelope.derivation = std::string(reader.string());
     envelope.derivation_options = reader.string();
     const std::uint32_t count = reader.number();
-    reader.string(); // public key
+    envelope.public_blob = reader.string();
     envelope.closed = reader.string();
     if (!reader.ok() || count != 1)
         return std::nullopt;
@@ -220,18 +221,33 @@ Result<void> open_envelope(const Envelope& envelope, const Secret& passphrase, s
     return {};
 }
 
-} // namespace
-
-Result<PkeyPtr> parse_openssh_key(std::string_view text, const Secret& passphrase) {
+// The bytes between the lines that begin and end the key; empty without both.
+std::string body_of(std::string_view text) {
     const auto begin = text.find(kBegin);
     const auto end = text.find(kEnd);
     if (begin == std::string_view::npos || end == std::string_view::npos || end < begin)
-        return broken("no end line");
+        return {};
     Wiped body;
     for (const char c : text.substr(begin + kBegin.size(), end - begin - kBegin.size()))
         if (c > ' ')
             body.text += c;
-    const Wiped bytes{base64_decode(body.text)};
+    return base64_decode(body.text);
+}
+
+} // namespace
+
+Result<KeyFacts> look_at_openssh_key(std::string_view text) {
+    const Wiped bytes{body_of(text)};
+    const std::optional<Envelope> envelope = read_envelope(bytes.text);
+    if (!envelope)
+        return broken("not one OpenSSH key");
+    return KeyFacts{envelope->cipher != "none", std::string(envelope->public_blob)};
+}
+
+Result<PkeyPtr> parse_openssh_key(std::string_view text, const Secret& passphrase) {
+    const Wiped bytes{body_of(text)};
+    if (bytes.text.empty())
+        return broken("no end line");
     const std::optional<Envelope> envelope = read_envelope(bytes.text);
     if (!envelope)
         return broken("not one OpenSSH key");
@@ -243,7 +259,7 @@ Result<PkeyPtr> parse_openssh_key(std::string_view text, const Secret& passphras
     if (first != check.number() || !check.ok()) {
         if (envelope->cipher == "none")
             return broken("check numbers");
-        return fail(Kind::invalid, "the passphrase is wrong",
+        return fail(Kind::auth, "the passphrase is wrong",
                     "check the passphrase: ssh-keygen -y -f FILE asks for it too");
     }
     return read_private(plain.text);

@@ -32,14 +32,34 @@ bool is_variable_name(const std::string& name) {
                        [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; });
 }
 
+// A fresh login is in the home folder, so "~/x" is "./x"; a leading "-" must not look like an option.
+std::string in_folder(const ExecRequest& request) {
+    if (request.folder.empty())
+        return request.command;
+    std::string folder = request.folder == "~" ? "." : request.folder;
+    if (folder.starts_with("~/"))
+        folder.erase(0, 2);
+    if (!folder.starts_with('/'))
+        folder = "./" + folder;
+    return fmt::format("cd {} || exit 1\n{}", shell_quote(folder), request.command);
+}
+
 // The values travel as shell assignments on stdin, up to a line that holds `mark` alone, so no command line
 // shows them. A shell's `read` takes stdin byte by byte: what follows the mark is left for the command. The
 // wrapper holds no quote or backslash, so any login shell hands it on unharmed.
 Result<Launch> make_launch(const ExecRequest& request, const std::string& mark) {
-    if (request.command.find('\0') != std::string::npos)
+    if ((request.command + request.folder).find('\0') != std::string::npos)
         return fail(Kind::invalid, "run a command by ssh: the command holds a NUL byte");
+    if (request.command.empty() && !(request.terminal && request.folder.empty()))
+        return fail(Kind::invalid, "run a command by ssh: there is no command",
+                    "only the login shell on a terminal goes without");
+    const std::string command = in_folder(request);
     if (request.env.empty())
-        return Launch{request.command, {}};
+        return Launch{command, {}};
+    if (request.terminal)
+        return fail(Kind::invalid,
+                    "run a command by ssh: variables cannot be handed to a command on a terminal",
+                    "put them in a file on the other side and source it");
     std::string preamble;
     for (const auto& [name, value] : request.env) {
         if (!is_variable_name(name))
@@ -57,8 +77,7 @@ Result<Launch> make_launch(const ExecRequest& request, const std::string& mark) 
         "podsmith_env=\"$podsmith_env$podsmith_line\n\"; done; eval \"$podsmith_env\"; "
         "unset podsmith_env podsmith_line; exec \"${{SHELL:-/bin/sh}}\" -c \"$1\"",
         mark);
-    return Launch{fmt::format("exec sh -c '{}' sh {}", wrapper, shell_quote(request.command)),
-                  std::move(preamble)};
+    return Launch{fmt::format("exec sh -c '{}' sh {}", wrapper, shell_quote(command)), std::move(preamble)};
 }
 
 // What a process and the calls that wait on it share: a call may outlive the Process object.
@@ -110,32 +129,21 @@ public:
     Async<void> write(std::string data) override { return write_all(running_->channel, std::move(data)); }
     Async<void> write_eof() override { return end_input(running_->channel); }
     Async<Exit> wait() override { return wait_for(running_); }
+    Async<void> resize(int columns, int rows) override {
+        return resize_terminal(running_->channel, columns, rows);
+    }
     void close() override { running_->channel->close(); }
 
 private:
     std::shared_ptr<Running> running_;
 };
 
-// Opens a channel in a coroutine of its own: when the caller is cancelled, the open runs to its end and the
-// channel is closed again, and the session stays whole.
-Async<std::shared_ptr<Channel>> open_detached(std::shared_ptr<Transport> transport, std::string command) {
-    struct Opening {
-        explicit Opening(asio::any_io_executor executor) : gate(std::move(executor)) {}
-        net::Gate gate;
-        std::optional<Result<std::shared_ptr<Channel>>> result;
-    };
-    auto opening = std::make_shared<Opening>(transport->loop().executor());
-    std::function<void(Result<std::shared_ptr<Channel>>)> done =
-        [weak = std::weak_ptr(opening)](Result<std::shared_ptr<Channel>> result) {
-            if (const auto alive = weak.lock()) {
-                alive->result = std::move(result);
-                alive->gate.open();
-            }
-        };
-    Async<std::shared_ptr<Channel>> work = open_channel(transport, std::move(command));
-    net::start<std::shared_ptr<Channel>>(transport->loop(), std::move(work), std::move(done));
-    co_await opening->gate.wait();
-    co_return std::move(*opening->result);
+Async<void> wait_ended(std::shared_ptr<Transport> transport) {
+    while (transport->is_open()) {
+        const std::uint64_t seen = transport->ended.generation();
+        co_await transport->ended.wait(seen);
+    }
+    co_return Result<void>();
 }
 
 struct LocalFile {
@@ -164,7 +172,9 @@ Async<std::unique_ptr<Process>> start_on(std::shared_ptr<Transport> transport, E
     Result<Launch> launch = make_launch(request, "podsmith-" + transport->loop().system().random_tag(16));
     if (!launch)
         co_return fail(launch.error());
-    Async<std::shared_ptr<Channel>> opening = open_detached(transport, std::move(launch->command));
+    Async<std::shared_ptr<Channel>> open =
+        open_channel(transport, std::move(launch->command), std::move(request.terminal));
+    Async<std::shared_ptr<Channel>> opening = open_detached(transport, std::move(open));
     Result<std::shared_ptr<Channel>> channel = co_await std::move(opening);
     if (!channel)
         co_return fail(channel.error());
@@ -250,6 +260,8 @@ public:
 
     const HostKey& host_key() const override { return host_key_; }
     bool is_open() const override { return transport_->is_open(); }
+    Async<void> wait_closed() override { return wait_ended(transport_); }
+    std::shared_ptr<Transport> transport() const override { return transport_; }
     void close() override { transport_->close(); }
 
 private:

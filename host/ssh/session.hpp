@@ -15,27 +15,53 @@ namespace podsmith::ssh {
 
 using net::Async;
 
+class PrivateKey;
+class Transport;
+
+/// One key that may open the door: in memory, or held by the ssh-agent.
+struct Identity {
+    std::shared_ptr<PrivateKey> key = nullptr; ///< null: the agent signs
+    std::string agent_blob = {};               ///< the public key that the agent holds, binary
+    std::string shown = {};                    ///< how errors speak of it: a path or the agent's comment
+};
+
 struct ConnectRequest {
     std::string host;
     int port = 22;
     std::string user = "root";
-    /// Path of the private key (OpenSSH or PEM; ed25519, ecdsa or RSA).
+    /// Path of the private key (OpenSSH or PEM; ed25519, ecdsa or RSA); used when `identities` is empty.
     std::string key_file;
     Secret passphrase = {};
+    /// Tried in this order until the server takes one.
+    std::vector<Identity> identities = {};
+    std::string agent_socket = {}; ///< for those of the agent
     HostKeyPolicy host_key = {};
     double connect_timeout = 10; ///< TCP
     double login_timeout = 20;   ///< banner, key exchange, authentication
     double keepalive = 15;       ///< seconds between keepalives; the session fails after three unanswered
 };
 
+/// A terminal for a remote command, as the local one is.
+struct Terminal {
+    std::string type = "xterm-256color";
+    int columns = 80;
+    int rows = 24;
+};
+
 struct ExecRequest {
-    std::string command; ///< a shell command line, run by the login shell
+    std::string
+        command; ///< a shell command line, run by the login shell; "" with a terminal: the login shell itself
     /// Exported to the command, never on a command line: `sh` on the other side first reads assignments from
     /// stdin, up to a line with a random mark, then becomes `$SHELL -c command`; the rest of stdin is the
     /// command's own. Values may hold anything but NUL.
     std::vector<std::pair<std::string, std::string>> env = {};
     std::string input = {}; ///< written to stdin while the output is read, then end of file
     bool keep_stdin_open = false;
+    /// Where the command runs: a folder on the other side ("~/x" is in the home folder); the command ends
+    /// with code 1 and the shell's word for it when there is none.
+    std::string folder = {};
+    /// Its output then comes on one stream, and `env` cannot be given: the terminal would show it.
+    std::optional<Terminal> terminal = std::nullopt;
 };
 
 /// How a remote process ended.
@@ -62,8 +88,10 @@ public:
     virtual Async<void> write(std::string data) = 0;
     virtual Async<void> write_eof() = 0;
     /// Waits for the end (discarding unread output) and gives the exit status. Error{network} when the
-    /// connection broke.
+    /// connection broke, or the channel was closed without a status.
     virtual Async<Exit> wait() = 0;
+    /// Tells the remote terminal its new size.
+    virtual Async<void> resize(int columns, int rows) = 0;
     virtual void close() = 0;
 };
 
@@ -99,6 +127,9 @@ public:
     /// The server's key and what is known about it.
     virtual const HostKey& host_key() const = 0;
     virtual bool is_open() const = 0;
+    /// Waits until the connection has ended, for whatever reason.
+    virtual Async<void> wait_closed() = 0;
+    virtual std::shared_ptr<Transport> transport() const = 0;
     virtual void close() = 0;
 };
 

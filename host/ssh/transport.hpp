@@ -7,7 +7,9 @@
 #include <libssh2.h>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace podsmith::ssh {
@@ -62,6 +64,12 @@ public:
     void add_channel(LIBSSH2_CHANNEL* channel);
     /// Closes and frees a channel without waiting; what is left to do is done as the server answers.
     void dispose(LIBSSH2_CHANNEL* channel);
+    /// Our number of the channel that was opened last; nullopt when libssh2 did not let it be seen.
+    std::optional<std::uint32_t> opened_number() const { return opened_number_; }
+    /// Whether the server has sent an exit status for our channel of this number. libssh2 gives 0 for a
+    /// command that ended well and for a channel that was closed without a word.
+    bool has_exit_status(std::uint32_t number) const { return with_status_.count(number) > 0; }
+    void forget_number(std::uint32_t number) { with_status_.erase(number); }
     std::size_t channels() const { return channels_.size() + dying_.size(); }
     /// True once: the operator need not be told twice that the server's limit holds commands up.
     bool first_lack_of_room() { return !std::exchange(lacked_room_, true); }
@@ -73,8 +81,13 @@ public:
     Signal drained; ///< no longer congested, or failed
     Signal opened;  ///< the open of a channel has ended: another may begin
     Signal freed;   ///< a channel has gone
+    Signal ended;   ///< the connection failed or was closed
 
 private:
+    static void* allocate(size_t count, void** self);
+    static void* reallocate(void* memory, size_t count, void** self);
+    static void release(void* memory, void** self);
+    void note_packet(std::string_view packet);
     static ssize_t receive_from(libssh2_socket_t, void* buffer, size_t length, int, void** self);
     static ssize_t send_to(libssh2_socket_t, const void* buffer, size_t length, int, void** self);
     static void disconnected(LIBSSH2_SESSION*, int, const char* message, int length, const char*, int,
@@ -107,6 +120,8 @@ private:
 
     std::vector<LIBSSH2_CHANNEL*> channels_;
     std::vector<LIBSSH2_CHANNEL*> dying_;
+    std::optional<std::uint32_t> opened_number_;
+    std::set<std::uint32_t> with_status_;
     bool is_opening_ = false;
     bool is_probing_ = false;
     bool lacked_room_ = false;

@@ -6,7 +6,7 @@ local M = {}
 
 -- Globals of every script and of the shell, and the values that their functions give.
 local GLOBALS = { "task", "runpod", "gpu", "hf", "ssh", "http", "fs", "yaml", "config", "log" }
-local VALUES = { "pod", "cluster", "job" }
+local VALUES = { "pod", "cluster", "job", "tunnel" }
 
 -- Files whose functions are reached in another way, or with require.
 local OTHERS = { "resources", "account_keys", "graphql", "errors", "recipe", "params", "show", "run" }

@@ -146,9 +146,7 @@ function M.start(pod, options)
   local dir = quote(job.dir)
   pod:check(("umask 077; if [ -d %s ]; then mv %s %s.$(date +%%s).$$; fi; mkdir -p %s"):format(dir, dir, dir, dir))
   local session = pod:session()
-  local env = {}
-  for name, value in pairs(pod.env) do env[name] = value end
-  for name, value in pairs(options.env or {}) do env[name] = value end
+  local env = pod:environment(options.env)
   session:upload(options.script, job.dir .. "/script", 448)
   session:upload(RUNNER, job.dir .. "/runner", 448)
   session:upload(options.dir or "/", job.dir .. "/workdir", 384)
@@ -171,22 +169,36 @@ end
 
 function Job:__tostring() return ("job %s on pod %s"):format(self.name, self.pod.id) end
 
-local function is_link_lost(err) return err.kind == "network" or err.kind == "timeout" end
+local function is_link_lost(err) return err.kind == "network" or (err.kind == "timeout" and err.retryable) end
+
+-- A short command that did not end in its time, over a link that holds: the pod is busy, or its disk hangs.
+local SLOW_TRIES = 3
+
+local function say_lost(self, err)
+  if self.pod.run and not self.said_lost then
+    self.pod.run:event("connection_lost", { pod = self.pod.id, reason = err.message },
+      ("connection to pod %s lost (%s); the job goes on, reconnecting"):format(self.pod.id, err.message))
+  end
+  self.said_lost = true
+end
 
 -- Calls f until the link holds; the pod's session reconnects, and gives up in its own time.
 local function over_link(self, f)
+  local slow = 0
   while true do
     local results = table.pack(errors.try(f))
     local err = results[2]
     if results[1] ~= nil then return table.unpack(results, 1, results.n) end
-    if not (err and is_link_lost(err)) then error(err, 0) end
-    if self.pod.run and not self.said_lost then
-      self.pod.run:event("connection_lost", { pod = self.pod.id, reason = err.message },
-        ("connection to pod %s lost (%s); the job goes on, reconnecting"):format(self.pod.id, err.message))
+    if not err then return nil end
+    if is_link_lost(err) then
+      say_lost(self, err)
+      core.sleep(0.5)
+      self.pod:session()
+    else
+      slow = slow + 1
+      if err.kind ~= "timeout" or slow == SLOW_TRIES then error(err, 0) end
+      core.log("warn", ("pod %s answers slowly (%s); trying again"):format(self.pod.id, err.message))
     end
-    self.said_lost = true
-    core.sleep(0.5)
-    self.pod:session()
   end
 end
 

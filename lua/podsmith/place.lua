@@ -172,7 +172,8 @@ local function attempt(client, spec, candidate, run)
       image = spec.image or spec.template or "" },
     send = function() return create(client, candidate, body) end,
     own = function(data)
-      local pod = pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image, lease = spec.lease })
+      local pod = pods.new(data, { attempt = name, run = run, env = spec.env, image = spec.image, lease = spec.lease,
+        host_keys = spec.host_keys, new_host_keys = spec.new_host_keys })
       pod.offer, pod.is_armed_at_boot, pod.is_spot = candidate, is_armed, spec.spot ~= nil or nil
       return pod
     end,

@@ -45,6 +45,8 @@ function M.new(data, own)
     env = own.env or {},
     image = data.image or own.image or "",
     lease = own.lease,
+    host_keys = own.host_keys,
+    new_host_keys = own.new_host_keys,
     jobs = {},
     born = core.now(),
     born_utc = core.utc_parse(data.createdAt or "") or core.utc(),
@@ -119,26 +121,53 @@ end
 --- Waits until the pod is stopped or gone, for whatever reason, and raises lost then. One list call serves all who watch.
 function Pod:until_lost() watch.until_lost(self, client()) end
 
-local function merged_env(self, env)
+--- The variables that a command or job on the pod gets: the container's own (a login that is not interactive does not see
+--- them; credentials among them are secrets), those that the pod was created with, and `extra`; later ones win. Waits.
+---@param extra? table
+---@return table<string, string|podsmith.Secret>
+function Pod:environment(extra)
   local all = {}
-  for name, value in pairs(self.env) do all[name] = value end
-  for name, value in pairs(env or {}) do all[name] = value end
-  return next(all) and all or nil
+  for _, variables in ipairs { require("podsmith.pod_env").of(self, self:session()), self.env, extra or {} } do
+    for name, value in pairs(variables) do all[name] = value end
+  end
+  return all
 end
 
---- Runs a command and gives its output, whatever its exit code. A list is quoted for the shell. Waits.
+local EXEC = { "input", "input_file", "env", "cwd", "timeout", "max_output" }
+
+local function command_line(command)
+  return type(command) == "table" and require("podsmith.ssh").quote(command) or command
+end
+
+--- Runs a command and gives its output, whatever its exit code. A list is quoted for the shell. `input` is a text, or a
+--- function that gives pieces and then nil; `input_file` a local file, sent as it is read. More output than `max_output`
+--- bytes (default 64 MiB) is an error, and so is `timeout` (kind timeout, not retryable: the link is fine). Waits.
 ---@param command string|string[]
----@param options? {input?: string, env?: table, timeout?: number|string}
+---@param options? {input?: string|(fun(): string?), input_file?: string, env?: table, cwd?: string, timeout?: number|string,
+---  max_output?: integer}
 ---@return {code: integer, signal?: string, stdout: string, stderr: string}
 function Pod:exec(command, options)
-  options = errors.check_options(options, { "input", "env", "timeout", "max_output" }, "pod:exec")
-  if type(command) == "table" then command = require("podsmith.ssh").quote(command) end
-  return self:session():exec(command, {
-    input = options.input,
-    env = merged_env(self, options.env),
-    timeout = options.timeout and errors.seconds(options.timeout, "timeout") or nil,
-    max_output = options.max_output,
-  })
+  options = errors.check_options(options, EXEC, "pod:exec")
+  local timeout = options.timeout and errors.seconds(options.timeout, "timeout") or nil
+  if options.input_file or type(options.input) == "function" then
+    return require("podsmith.exec").streamed(self, command_line(command), options, timeout)
+  end
+  local env = self:environment(options.env)
+  return self:session():exec(command_line(command),
+    { input = options.input, env = env, cwd = options.cwd, timeout = timeout, max_output = options.max_output })
+end
+
+--- Starts a command and gives its process: `read()` -> data, "stdout"|"stderr" | nil, `write(text)`, `write_eof()`,
+--- `wait()` -> {code, signal}, `close()`; with `pty = {type, columns, rows}` also `resize(columns, rows)`, and no variables.
+--- Standard input stays open with `keep_stdin_open`. Waits until it runs.
+---@param command string|string[]
+---@param options? {input?: string, env?: table, cwd?: string, keep_stdin_open?: boolean, pty?: table}
+---@return userdata process
+function Pod:process(command, options)
+  options = errors.check_options(options, { "input", "env", "cwd", "keep_stdin_open", "pty" }, "pod:process")
+  local env = not options.pty and self:environment(options.env) or nil
+  return self:session():start(command_line(command), { input = options.input, env = env, cwd = options.cwd,
+    keep_stdin_open = options.keep_stdin_open, pty = options.pty })
 end
 
 --- Runs a command that must succeed: its stdout, or a `remote` error with its last lines. Waits.
@@ -155,6 +184,14 @@ function Pod:check(command, options)
   end
   return answer.stdout
 end
+
+--- Opens a tunnel: a port of this machine's 127.0.0.1 that leads to one of the pod's. It lives until it is closed, over
+--- broken connections and moved ports; new connections wait for the pod up to `patience`.
+--- `local tunnel <close> = pod:tunnel { port = 6006 }`
+---@param options {port: integer, local_port?: integer, host?: string, patience?: number|string} `local_port`: default the
+---  same, 0 for any that is free; `host`: as the pod sees it, default localhost
+---@return podsmith.Tunnel
+function Pod:tunnel(options) return require("podsmith.tunnel").open(self, options) end
 
 --- Writes a small file on the pod, whole and atomic; a secret gets mode 0600. Waits.
 ---@param content string|podsmith.Secret

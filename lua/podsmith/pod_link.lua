@@ -4,6 +4,8 @@
 local core = require("podsmith.core")
 local errors = require("podsmith.errors")
 local guard = require("podsmith.guard")
+local host_keys = require("podsmith.host_keys")
+local keys = require("podsmith.keys")
 local show = require("podsmith.show")
 local watch = require("podsmith.watch")
 
@@ -20,6 +22,19 @@ local function say_address(pod, address)
   pod.run:event("ssh_ready", { pod = pod.id, address = ("%s:%d"):format(address.host, address.port) })
 end
 
+-- Only Runpod's proxy leads to a pod whose 22/tcp is not exposed, however long one waits.
+local function check_direct(pod, data)
+  local proxy = type(data.ssh) == "table" and data.ssh.proxy
+  if type(proxy) ~= "table" or type(data.ports) ~= "table" then return end
+  for _, port in ipairs(data.ports) do
+    if port == "22/tcp" then return end
+  end
+  errors.raise("unsupported", ("pod %s has no public SSH port, only Runpod's proxy, which gives an interactive shell and nothing "
+    .. "else: no commands, files or tunnels"):format(pod.id),
+    ("for a shell: ssh %s@%s (with a key of the account); for the rest add 22/tcp to the pod's ports, which restarts it"):format(
+      proxy.username, proxy.host))
+end
+
 -- Waits until the service gives the pod's SSH address.
 local function wait_address(pod, client, deadline)
   local said, said_at = nil, core.now()
@@ -31,6 +46,7 @@ local function wait_address(pod, client, deadline)
       say_address(pod, address)
       return address
     end
+    check_direct(pod, data)
     local state = data.status
     if pod.run and (state ~= said or core.now() - said_at >= 15) then
       pod.run:say("waiting for pod %s: %s, %s", pod.id, state:lower(), show.duration(pod:age()))
@@ -44,66 +60,46 @@ local function wait_address(pod, client, deadline)
   end
 end
 
--- The fingerprints that the pod's container log shows, when the image makes its keys per pod.
-local function log_fingerprints(pod, client)
-  if not core.makes_keys_per_pod(pod.image) then return nil end
-  local stream = client:logs(pod.id, { source = "container", tail = 1000 })
-  local lines = {}
-  local limit = core.now() + 15
-  while core.now() < limit do
-    local entry = stream:next(#lines == 0 and 5 or 1)
-    if entry then
-      lines[#lines + 1] = entry.line
-    else
-      local found = core.host_key_fingerprints(lines)
-      if #found > 0 then break end
-    end
-  end
-  stream:close()
-  local found = core.host_key_fingerprints(lines)
-  return #found > 0 and found or nil
-end
-
--- Which start of the container this is: host keys and the guard are made anew with each.
-local function boot_of(pod) return pod.data.startedAt or pod.data.createdAt or "" end
-
-local function host_key_policy(pod, client)
-  local policy = {
-    known_hosts = require("podsmith.ssh").known_hosts(),
-    alias = ("pod-%s-%s"):format(pod.id, boot_of(pod):gsub("[^%w]", "")),
-  }
-  if pod.fingerprints and pod.fingerprints_for == policy.alias then
-    policy.fingerprints = pod.fingerprints
-    return policy
-  end
-  local found, err = errors.try(log_fingerprints, pod, client)
-  if err and err.kind == "auth" then error(err, 0) end
-  pod.fingerprints, pod.fingerprints_for = found, policy.alias
-  policy.fingerprints = found
-  return policy
-end
-
 local TRUST = {
   verified = "host key verified through the pod's log",
-  known = "host key as pinned before",
+  known = "host key as known before",
   pinned = "host key pinned on first use (this image's log cannot vouch for it)",
+  renewed = "host keys made anew at the first login (what that login met could not be verified)",
 }
 
-local function connect(pod, client, address)
-  local policy = host_key_policy(pod, client)
-  local session = core.ssh_connect {
-    host = address.host,
-    port = address.port,
-    user = address.user,
-    key = require("podsmith.keys").private_path(),
-    fingerprints = policy.fingerprints,
-    known_hosts = policy.known_hosts,
-    alias = policy.alias,
+local function connect_with(address, policy, identities)
+  return core.ssh_connect {
+    host = address.host, port = address.port, user = address.user,
+    identities = identities.list, agent = identities.agent,
+    fingerprints = policy.fingerprints, known_hosts = policy.known_hosts, alias = policy.alias, pin = policy.pin,
+    must_be_verified = policy.must_be_verified, note = policy.note,
   }
+end
+
+-- sshd starts itself anew meanwhile: until it shows the new keys.
+local function reconnect(address, policy, identities)
+  for _ = 1, 40 do
+    local session, err = errors.try(connect_with, address, policy, identities)
+    if session then return session end
+    if err.kind ~= "host_key" and err.kind ~= "network" then error(err, 0) end
+    core.sleep(0.25)
+  end
+  return connect_with(address, policy, identities)
+end
+
+local function connect(pod, client, address, identities)
+  local session = connect_with(address, host_keys.policy(pod, client), identities)
+  local how = session:host_key().trust
+  if host_keys.wants_new(pod) then
+    local policy = host_keys.renew(pod, session)
+    session:close()
+    session, how = reconnect(address, policy, identities), "renewed"
+  end
   if not pod.said_trust and pod.run then
-    local key = session:host_key()
-    pod.run:say("connected to %s@%s:%d; %s", address.user, address.host, address.port, TRUST[key.trust])
+    pod.run:say("connected to %s@%s:%d; %s", address.user, address.host, address.port, TRUST[how])
     pod.said_trust = true
+  elseif not pod.run and (how == "pinned" or how == "renewed") then
+    core.log("info", ("pod %s: %s"):format(pod.id, TRUST[how]))
   end
   return session
 end
@@ -113,12 +109,15 @@ local TRANSIENT = { network = true, timeout = true, protocol = true }
 -- Tries to log in until it works: a port that is open is no sshd yet, and the address moves when a pod restarts.
 local function connect_until(pod, client, deadline)
   local pause, last = 0.5, nil
+  local list, agent = keys.identities() -- before anything else: it may ask for a passphrase
+  local identities = { list = list, agent = agent }
   while true do
     local address = wait_address(pod, client, deadline)
-    local session, err = errors.try(connect, pod, client, address)
+    local session, err = errors.try(connect, pod, client, address, identities)
     if session then return session end
     -- sshd may be up before the key is in place: a refusal counts only when it stays.
-    local grace = err.kind == "auth" and core.now() - pod.born < 60 and not pod.has_connected
+    local started = core.utc_parse(host_keys.boot_of(pod)) or pod.born_utc
+    local grace = err.kind == "auth" and core.utc() - started < 60 and not pod.has_connected
     if not TRANSIENT[err.kind] and not grace then error(err, 0) end
     if core.now() + pause >= deadline then error(errors.within(("pod %s"):format(pod.id), last or err), 0) end
     last = err
@@ -131,9 +130,9 @@ end
 
 -- Arms the guard at the first login of each start of the container.
 local function arm(pod)
-  if not pod.lease or pod.guarded == boot_of(pod) then return end
+  if not pod.lease or pod.guarded == host_keys.boot_of(pod) then return end
   guard.hold(pod, true)
-  pod.guarded = boot_of(pod)
+  pod.guarded = host_keys.boot_of(pod)
   pod:keep_lease()
 end
 

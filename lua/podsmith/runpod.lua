@@ -35,7 +35,8 @@ end
 
 local SPEC = { "name", "gpu", "gpu_count", "image", "disk", "volume", "network_volume", "env", "ports", "cloud",
   "data_centers", "min_cuda", "min_ram", "min_vcpus", "template", "registry", "args", "cmd", "entrypoint", "start_ssh", "max_price",
-  "public_key", "global_networking", "lease", "wait_capacity", "spot", "recover" }
+  "public_key", "global_networking", "lease", "wait_capacity", "spot", "recover",
+  "host_keys", "new_host_keys" }
 
 ---@class podsmith.PodSpec
 ---@field name? string what the pod's name begins with; a run tag follows
@@ -62,6 +63,9 @@ local SPEC = { "name", "gpu", "gpu_count", "image", "disk", "volume", "network_v
 ---  from here; default "1h"; false for no guard
 ---@field wait_capacity? number|string how long to go on asking when nothing is free; default not at all
 ---@field spot? true|{bid?: number} a pod that may be taken back at any time; bid in USD per hour and GPU, default the least
+---@field host_keys? "pin"|"verify" default "pin" (or PODSMITH_HOST_KEYS): host keys are verified through the pod's log where the
+---  image makes them per pod, else pinned on first use; "verify" refuses what cannot be verified
+---@field new_host_keys? boolean at the first login make new host keys on a pod whose image may share them with others
 ---@field recover? integer|{times?: integer, resume?: function} runpod.with_pod only: how often a lost pod is replaced
 
 local function check_gpu(gpu)
@@ -105,6 +109,7 @@ local function check_spec(spec, run)
   end
   check_gpu(spec.gpu)
   if spec.start_ssh ~= false and not spec.public_key then require("podsmith.keys").check() end
+  require("podsmith.host_keys").mode(spec.host_keys)
   local checked = {}
   for name, value in pairs(spec) do checked[name] = value end
   if checked.lease == nil then checked.lease = run.lease end

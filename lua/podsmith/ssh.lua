@@ -12,10 +12,11 @@ local OPTIONS = { "host", "port", "user", "key", "passphrase", "host_key", "know
 ---@return string
 function M.known_hosts() return core.state_dir() .. "/known_hosts" end
 
---- Connects and logs in with a key. Waits.
+--- Connects and logs in with a key: `key` (a path), else SSH_PRIVATE_KEY_PATH, else those of the ssh-agent and ~/.ssh in turn.
+--- Asks for a passphrase on the terminal where it must. Waits.
 --- `host_key` is the expected fingerprint "SHA256:..." or a list; without it the key is pinned at first use in podsmith's
 --- own known hosts file and must stay the same. Raises network, timeout, auth, host_key.
---- The session has `exec(command, {input, env, timeout}) -> {code, signal, stdout, stderr}`, `start(command) -> process`,
+--- The session has `exec(command, {input, env, cwd, timeout}) -> {code, signal, stdout, stderr}`, `start(command) -> process`,
 --- `upload(text, path, mode)`, `upload_file(path, remote, mode)`, `host_key()`, `close()`.
 ---@param options {host: string, port?: integer, user?: string, key?: string, host_key?: string|string[], pin?: boolean}
 ---@return userdata session
@@ -24,12 +25,13 @@ function M.connect(options)
   if not options.host then errors.raise("invalid", "ssh.connect needs a host") end
   local wanted = options.host_key
   if type(wanted) == "string" then wanted = { wanted } end
+  local identities, agent = require("podsmith.keys").identities(options.key, options.passphrase)
   return core.ssh_connect {
     host = options.host,
     port = options.port or 22,
     user = options.user or "root",
-    key = options.key or require("podsmith.keys").private_path(),
-    passphrase = options.passphrase,
+    identities = identities,
+    agent = agent,
     fingerprints = wanted,
     known_hosts = options.known_hosts or M.known_hosts(),
     alias = options.alias or ("[%s]:%d"):format(options.host, options.port or 22),

@@ -30,29 +30,6 @@ std::vector<char*> argv_of(const std::vector<std::string>& arguments) {
     return argv;
 }
 
-int free_port() {
-    const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof address;
-    ::bind(probe, reinterpret_cast<sockaddr*>(&address), length);
-    ::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &length);
-    ::close(probe);
-    return ntohs(address.sin_port);
-}
-
-bool accepts(int port) {
-    const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<unsigned short>(port));
-    const bool connected = ::connect(probe, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-    ::close(probe);
-    return connected;
-}
-
 std::vector<int> children_of(int process) {
     std::vector<int> children;
     std::ifstream list("/proc/" + std::to_string(process) + "/task/" + std::to_string(process) + "/children");
@@ -80,7 +57,47 @@ void kill_by_home(const std::string& home) {
 
 } // namespace
 
-std::string run_program(const std::vector<std::string>& arguments) {
+int free_port() {
+    const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    ::bind(probe, reinterpret_cast<sockaddr*>(&address), length);
+    ::getsockname(probe, reinterpret_cast<sockaddr*>(&address), &length);
+    ::close(probe);
+    return ntohs(address.sin_port);
+}
+
+bool accepts(int port) {
+    const int probe = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<unsigned short>(port));
+    const bool connected = ::connect(probe, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    ::close(probe);
+    return connected;
+}
+
+int launch_program(const std::vector<std::string>& arguments, const std::filesystem::path& log) {
+    const pid_t parent = ::getpid();
+    const pid_t child = ::fork();
+    if (child != 0)
+        return child;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent)
+        ::_exit(1);
+    const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    const int nothing = ::open("/dev/null", O_RDWR);
+    ::dup2(nothing, 0);
+    ::dup2(file, 1);
+    ::dup2(file, 2);
+    ::execvp(arguments[0].c_str(), argv_of(arguments).data());
+    ::_exit(127);
+}
+
+std::string run_program(const std::vector<std::string>& arguments, const std::vector<std::string>& env) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0)
         return {};
@@ -90,6 +107,8 @@ std::string run_program(const std::vector<std::string>& arguments) {
         ::dup2(nothing, 0);
         ::dup2(ends[1], 1);
         ::dup2(nothing, 2);
+        for (const std::string& variable : env)
+            ::putenv(const_cast<char*>(variable.c_str()));
         ::execvp(arguments[0].c_str(), argv_of(arguments).data());
         ::_exit(127);
     }
@@ -157,22 +176,7 @@ void Sshd::make_host_keys() {
 }
 
 bool Sshd::launch() {
-    const std::string config = (folder_ / "sshd_config").string();
-    const std::string log = (folder_ / "log").string();
-    const pid_t parent = ::getpid();
-    process_ = ::fork();
-    if (process_ == 0) {
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (::getppid() != parent)
-            ::_exit(1);
-        const int file = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-        const int nothing = ::open("/dev/null", O_RDWR);
-        ::dup2(nothing, 0);
-        ::dup2(file, 1);
-        ::dup2(file, 2);
-        ::execl(kSshd, kSshd, "-D", "-e", "-f", config.c_str(), static_cast<char*>(nullptr));
-        ::_exit(127);
-    }
+    process_ = launch_program({kSshd, "-D", "-e", "-f", (folder_ / "sshd_config").string()}, folder_ / "log");
     for (int attempt = 0; attempt < 1000; ++attempt) {
         if (accepts(port_))
             return true;

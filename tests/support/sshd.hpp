@@ -48,6 +48,11 @@ private:
 };
 
 /// Runs a program without a shell, waits, and returns its standard output ("" when it failed).
-std::string run_program(const std::vector<std::string>& arguments);
+std::string run_program(const std::vector<std::string>& arguments, const std::vector<std::string>& env = {});
+/// Starts a program that the kernel ends with this one; what it prints is added to the file. Its process id.
+int launch_program(const std::vector<std::string>& arguments, const std::filesystem::path& log);
+/// A loopback port that nobody uses now.
+int free_port();
+bool accepts(int port);
 
 } // namespace podsmith::tests

@@ -8,7 +8,7 @@ local shared = require("podsmith.commands.shared")
 
 -- The pod of that id, or else the cluster. Raises not_found for the pod.
 local function find_rented(id)
-  local pod, err = errors.try(shared.find_pod, id)
+  local pod, err = errors.try(shared.pod, id)
   if pod then return pod, shared.describe(pod.data) end
   local cluster = err.kind == "not_found" and errors.try(runpod.clusters.get, id)
   if not cluster then error(err, 0) end
@@ -16,7 +16,7 @@ local function find_rented(id)
 end
 
 local function find_pod(id)
-  local pod = shared.find_pod(id)
+  local pod = shared.pod(id)
   return pod, shared.describe(pod.data)
 end
 
@@ -61,7 +61,7 @@ local start = {
   name = "start", operands = "POD", summary = "start a stopped pod on its host; compute billing begins",
   params = { shared.POD, shared.SIM, shared.ENV_FILE, shared.VERBOSE },
   run = function(args)
-    local pod = shared.find_pod(args.pod):start()
+    local pod = shared.pod(args.pod):start()
     print(("pod %s starts; %s/h"):format(pod.id, show.money(pod.price)))
   end,
 }

@@ -9,7 +9,7 @@ local logs = {
     { "source", "choice", choices = { "container", "system" }, help = "only one of the two" },
     shared.SIM, shared.ENV_FILE, shared.VERBOSE },
   run = function(args)
-    local pod = shared.find_pod(args.pod)
+    local pod = shared.pod(args.pod)
     for entry in pod:logs { source = args.source, tail = args.tail, idle = not args.follow and 2 or 0 } do
       print(("%s %-9s %s"):format(entry.ts, entry.source, entry.line))
     end

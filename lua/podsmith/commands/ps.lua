@@ -61,7 +61,8 @@ local ps = {
       total = total + (price or 0)
       rows[#rows + 1] = cluster_row(cluster, price)
     end
-    print(show.table({ "ID", "NAME", "STATUS", "GPU", "DATA CENTER", "PRICE", "AGE", "RUN" }, rows, { 2, 5, 8, 4 })) -- never the id and the price
+    -- The id and the price stay whole.
+    print(show.table({ "ID", "NAME", "STATUS", "GPU", "DATA CENTER", "PRICE", "AGE", "RUN" }, rows, { 2, 5, 8, 4 }))
     print(("%d pod%s, %s%s/h now"):format(#list, #list == 1 and "" or "s",
       #clusters > 0 and ("%d cluster%s, "):format(#clusters, #clusters == 1 and "" or "s") or "", show.money(total)))
   end,

@@ -6,6 +6,10 @@ local show = require("podsmith.show")
 
 local M = {}
 
+-- The names that RFC 4254 gives signals, and their numbers on Linux.
+local SIGNALS = { HUP = 1, INT = 2, QUIT = 3, ILL = 4, ABRT = 6, FPE = 8, KILL = 9, USR1 = 10, SEGV = 11, USR2 = 12, PIPE = 13,
+  ALRM = 14, TERM = 15 }
+
 M.SIM = { "sim", "flag", help = "against a simulated Runpod and Hub, started for this command" }
 M.ENV_FILE = { "env-file", "string", help = "read variables from this file instead of the nearest .env" }
 M.JSON = { "json", "flag", help = "print JSON" }
@@ -26,6 +30,36 @@ function M.confirm(question)
   return answer ~= nil and answer:lower():match("^%s*y") ~= nil
 end
 
+--- A pod by its id, its name, or the beginning of either where that names one only. Waits. Raises not_found, conflict.
+---@param text string
+---@return podsmith.Pod
+function M.pod(text)
+  local pod, err = errors.try(runpod.get, text)
+  if pod then return pod end
+  if err.kind ~= "not_found" and err.kind ~= "invalid" then error(err, 0) end
+  local found = {}
+  for _, candidate in ipairs(runpod.list()) do
+    if candidate.id:sub(1, #text) == text or candidate.name:sub(1, #text) == text then found[#found + 1] = candidate end
+  end
+  local named = {}
+  for _, candidate in ipairs(found) do if candidate.name == text then named[#named + 1] = candidate end end
+  if #named == 1 then return named[1] end
+  if #found == 1 then return found[1] end
+  if #found == 0 then error(err, 0) end
+  local ids = {}
+  for i, candidate in ipairs(found) do ids[i] = candidate.id end
+  errors.raise("conflict", ("'%s' is or begins the id or name of %d pods: %s"):format(text, #found, table.concat(ids, ", ")),
+    "say which by its id; `podsmith ps` lists them")
+end
+
+--- The exit code of this program for that of a remote command: 128 and the signal's number where one ended it.
+---@param exit {code: integer, signal?: string}
+---@return integer
+function M.exit_code(exit)
+  if not exit.signal then return exit.code end
+  return 128 + (SIGNALS[exit.signal] or 0)
+end
+
 function M.print_json(value) print(json.encode(value, 2)) end
 
 --- USD per hour that a pod costs as it is now: a stopped one its volume disk. From the service's fields.
@@ -34,26 +68,6 @@ function M.print_json(value) print(json.encode(value, 2)) end
 function M.cost_now(pod)
   if pod.status == "EXITED" then return require("podsmith.pod").stopped_price(pod) end
   return tonumber(pod.cost) or 0
-end
-
---- A pod by its id, its name, or the beginning of either where that names one only. Waits. Raises not_found, invalid.
----@param text string
----@return podsmith.Pod
-function M.find_pod(text)
-  local pod, err = errors.try(runpod.get, text)
-  if pod then return pod end
-  if err.kind ~= "not_found" then error(err, 0) end
-  local found = {}
-  for _, candidate in ipairs(runpod.list()) do
-    if candidate.name == text then return candidate end
-    if candidate.id:sub(1, #text) == text or candidate.name:sub(1, #text) == text then found[#found + 1] = candidate end
-  end
-  if #found == 1 then return found[1] end
-  if #found == 0 then error(err, 0) end
-  local ids = {}
-  for i, candidate in ipairs(found) do ids[i] = candidate.id end
-  errors.raise("invalid", ("'%s' begins %d pods' ids or names: %s"):format(text, #found, table.concat(ids, ", ")),
-    "give more of it")
 end
 
 --- One line on a pod, from the service's fields.

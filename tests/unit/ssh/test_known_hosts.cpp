@@ -45,7 +45,7 @@ TEST_CASE("a first key is pinned in a private file and known from then on") {
     HostKey key = key_of("one");
     REQUIRE(check_host_key(policy, key));
     CHECK(key.trust == Trust::pinned);
-    CHECK(*read_file(policy.file) == "pod-a ssh-ed25519 " + base64_encode(key.blob) + "\n");
+    CHECK(*read_file(policy.file) == "pod-a ssh-ed25519 " + base64_encode(key.blob) + " pinned\n");
     struct stat facts {};
     REQUIRE(::stat(policy.file.c_str(), &facts) == 0);
     CHECK((facts.st_mode & 0777) == 0600);
@@ -65,7 +65,7 @@ TEST_CASE("a pin is added behind other hosts' lines, comments and a missing newl
     REQUIRE(check_host_key(policy, key));
     CHECK(*read_file(policy.file) == "# mine\nother,pod ssh-rsa AAAA\n@revoked x ssh-rsa AAAA\nlast ssh-rsa "
                                      "AAAA\n[10.0.0.7]:2222 ssh-ed25519 " +
-                                         base64_encode(key.blob) + "\n");
+                                         base64_encode(key.blob) + " pinned\n");
 }
 
 TEST_CASE("a changed key is refused with both fingerprints and the way out") {
@@ -105,6 +105,54 @@ TEST_CASE("a fingerprint learnt elsewhere verifies the key, and a wrong one outw
     CHECK(refused.error().kind == Kind::host_key);
     CHECK(refused.error().message == "the server offered the host key ssh-ed25519 " + key.fingerprint +
                                          ", which is none of those expected: SHA256:other");
+}
+
+TEST_CASE("a verified key is remembered as such, in place of what was pinned, and forgotten on request") {
+    const Folder folder;
+    HostKeyPolicy policy;
+    policy.file = folder.path / "known_hosts";
+    policy.alias = "pod-a";
+    HostKey pinned = key_of("one");
+    HostKey verified = key_of("two");
+    REQUIRE(write_file(policy.file, "other ssh-rsa AAAA", 0600));
+    REQUIRE(check_host_key(policy, pinned));
+    policy.fingerprints = {verified.fingerprint};
+    REQUIRE(check_host_key(policy, verified));
+    CHECK(*read_file(policy.file) ==
+          "other ssh-rsa AAAA\npod-a ssh-ed25519 " + base64_encode(verified.blob) + " verified\n");
+    REQUIRE(check_host_key(policy, verified));
+    const auto remembered = pins(policy.file, "pod-a");
+    REQUIRE(remembered);
+    REQUIRE(remembered->size() == 1);
+    CHECK(remembered->front().note == "verified");
+    policy.fingerprints.clear();
+    REQUIRE(check_host_key(policy, verified));
+    CHECK(verified.trust == Trust::known);
+    REQUIRE(forget_pins(policy.file, "pod-a"));
+    CHECK(*read_file(policy.file) == "other ssh-rsa AAAA\n");
+    CHECK(pins(policy.file, "pod-a")->empty());
+}
+
+TEST_CASE("where keys must be verified, neither an unknown key nor one pinned on first use will do") {
+    const Folder folder;
+    HostKeyPolicy policy;
+    policy.file = folder.path / "known_hosts";
+    policy.alias = "pod-a";
+    HostKey key = key_of("one");
+    REQUIRE(check_host_key(policy, key));
+    policy.must_be_verified = true;
+    const Result<void> refused = check_host_key(policy, key);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == Kind::host_key);
+    CHECK(refused.error().message == "the host key ssh-ed25519 " + key.fingerprint +
+                                         " of pod-a was pinned on first use and never verified");
+    policy.alias = "pod-b";
+    CHECK(check_host_key(policy, key).error().kind == Kind::host_key);
+    policy.fingerprints = {key.fingerprint};
+    REQUIRE(check_host_key(policy, key));
+    policy.fingerprints.clear();
+    REQUIRE(check_host_key(policy, key));
+    CHECK(key.trust == Trust::known);
 }
 
 TEST_CASE("an unknown key is refused where pinning is off, and nothing is written") {
