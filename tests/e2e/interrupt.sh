@@ -16,7 +16,7 @@ begin() {
   label=run$case_number
   check "$1"
   shift
-  start "$label" run grpo --max-steps 20 "$@"
+  start "$label" run grpo --max-steps "${steps:-20}" "$@"
 }
 
 # interrupt [SIGNAL]
@@ -138,7 +138,7 @@ interrupt
 ended
 no_faults
 
-begin "SIGINT while a run that is done terminates its pod" --max-steps 1
+steps=1 begin "SIGINT while a run that is done terminates its pod"
 fault 'DELETE /v2/pods/*:delay:5'
 deleted=$(calls 'DELETE /v2/pods/{id}')
 wait_until 60 was_called 'DELETE /v2/pods/{id}' "$deleted"

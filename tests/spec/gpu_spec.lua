@@ -242,6 +242,7 @@ describe("podsmith estimate", function()
   end)
 
   it("counts small models in millions", function()
+    expect(shown({ method = "lora" }, nil, { bytes = 2e9, parameters = { BF16 = 999999990 } })):contains(": 1.00 billion parameters")
     expect(shown({ method = "lora" }, nil, { bytes = 5e6, parameters = { BF16 = 2500000 } })):contains(": 2.50 million parameters, lora")
   end)
 

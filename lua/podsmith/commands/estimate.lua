@@ -41,7 +41,7 @@ local function print_fitting(candidates, why)
 end
 
 local function parameters_text(count)
-  if count < 1e9 then return ("%.2f million parameters"):format(count / 1e6) end
+  if count < 0.995e9 then return ("%.2f million parameters"):format(count / 1e6) end
   return ("%.2f billion parameters"):format(count / 1e9)
 end
 
