@@ -87,7 +87,7 @@ TEST_CASE_FIXTURE(RunpodFixture,
         };
         const double before = loop.now();
         REQUIRE(run(loop, client.create_pod({{"name", "n"}})));
-        CHECK(loop.now() - before == row.wait);
+        CHECK(loop.now() - before == doctest::Approx(row.wait));
         calls = 0;
         const double before_list = loop.now();
         REQUIRE(run(loop, client.list_pods()));

@@ -163,8 +163,13 @@ TEST_CASE("connections and commands leave no descriptor and no memory behind") {
     execute(1000 * scale);
     settle(f.world, descriptors);
     CHECK(open_descriptors() <= descriptors);
-    // A connection that was forgotten would be 60 KiB and more, a command's buffers 4 KiB.
+    // A connection that was forgotten would be 60 KiB and more, a command's buffers 4 KiB. The sanitizers
+    // keep what has been freed, and look for leaks in their own way.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     CHECK(resident_kib() < memory + 3 * 1024);
+#else
+    (void)memory;
+#endif
 }
 
 } // namespace podsmith::ssh
