@@ -24,16 +24,17 @@ Error closed_error(const Transport& transport, std::string_view doing) {
     return error;
 }
 
-Async<long> open_once(std::shared_ptr<Transport> transport, LIBSSH2_CHANNEL** opened) {
+Async<long> open_once(std::shared_ptr<Transport> transport, LIBSSH2_CHANNEL** opened, unsigned window) {
     while (!transport->try_begin_open()) {
         if (!transport->is_open())
             co_return transport->error("open a channel on " + transport->name());
         co_await transport->opened.wait(transport->opened.generation());
     }
     LIBSSH2_SESSION* session = transport->session();
-    std::function<long()> step = [session, opened]() -> long {
+    std::function<long()> step = [session, opened, window]() -> long {
         constexpr std::string_view kType = "session";
-        *opened = libssh2_channel_open_ex(session, kType.data(), kType.size(), kWindow, kPacket, nullptr, 0);
+        *opened = libssh2_channel_open_ex(session, kType.data(), kType.size(), window ? window : kWindow,
+                                          kPacket, nullptr, 0);
         return *opened ? 0 : libssh2_session_last_errno(session);
     };
     std::string doing = "open a channel on " + transport->name();
@@ -66,12 +67,12 @@ Async<bool> wait_for_room(std::shared_ptr<Transport> transport, int attempt) {
     co_return true;
 }
 
-Async<LIBSSH2_CHANNEL*> open_session(std::shared_ptr<Transport> transport) {
+Async<LIBSSH2_CHANNEL*> open_session(std::shared_ptr<Transport> transport, unsigned window) {
     for (int attempt = 0;; ++attempt) {
         if (!transport->is_open())
             co_return transport->error("open a channel on " + transport->name());
         LIBSSH2_CHANNEL* raw = nullptr;
-        Async<long> opening = open_once(transport, &raw);
+        Async<long> opening = open_once(transport, &raw, window);
         Result<long> code = co_await std::move(opening);
         if (!code)
             co_return fail(code.error());
@@ -206,8 +207,9 @@ Async<void> pump_input(std::shared_ptr<Channel> channel) {
     co_return fail(closed_error(*transport, "send input"));
 }
 
-Async<std::shared_ptr<Channel>> open_channel(std::shared_ptr<Transport> transport, std::string command) {
-    Async<LIBSSH2_CHANNEL*> opening = open_session(transport);
+Async<std::shared_ptr<Channel>> open_channel(std::shared_ptr<Transport> transport, std::string command,
+                                             unsigned window) {
+    Async<LIBSSH2_CHANNEL*> opening = open_session(transport, window);
     Result<LIBSSH2_CHANNEL*> raw = co_await std::move(opening);
     if (!raw)
         co_return fail(raw.error());

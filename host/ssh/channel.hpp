@@ -55,8 +55,9 @@ private:
 
 /// Opens a channel and starts `command` on it. When the server allows no further channel on this connection
 /// and others of ours are open, waits until one has gone. Must not be cancelled (libssh2 would stay in the
-/// middle of the open).
-Async<std::shared_ptr<Channel>> open_channel(std::shared_ptr<Transport> transport, std::string command);
+/// middle of the open). `window`: as in ExecRequest.
+Async<std::shared_ptr<Channel>> open_channel(std::shared_ptr<Transport> transport, std::string command,
+                                             unsigned window);
 Async<std::optional<Chunk>> read_chunk(std::shared_ptr<Channel> channel);
 /// Queues `data` and waits until it has been handed to the connection.
 Async<void> write_all(std::shared_ptr<Channel> channel, std::string data);

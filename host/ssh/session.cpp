@@ -118,7 +118,8 @@ private:
 
 // Opens a channel in a coroutine of its own: when the caller is cancelled, the open runs to its end and the
 // channel is closed again, and the session stays whole.
-Async<std::shared_ptr<Channel>> open_detached(std::shared_ptr<Transport> transport, std::string command) {
+Async<std::shared_ptr<Channel>> open_detached(std::shared_ptr<Transport> transport, std::string command,
+                                              unsigned window) {
     struct Opening {
         explicit Opening(asio::any_io_executor executor) : gate(std::move(executor)) {}
         net::Gate gate;
@@ -132,7 +133,7 @@ Async<std::shared_ptr<Channel>> open_detached(std::shared_ptr<Transport> transpo
                 alive->gate.open();
             }
         };
-    Async<std::shared_ptr<Channel>> work = open_channel(transport, std::move(command));
+    Async<std::shared_ptr<Channel>> work = open_channel(transport, std::move(command), window);
     net::start<std::shared_ptr<Channel>>(transport->loop(), std::move(work), std::move(done));
     co_await opening->gate.wait();
     co_return std::move(*opening->result);
@@ -164,7 +165,7 @@ Async<std::unique_ptr<Process>> start_on(std::shared_ptr<Transport> transport, E
     Result<Launch> launch = make_launch(request, "podsmith-" + transport->loop().system().random_tag(16));
     if (!launch)
         co_return fail(launch.error());
-    Async<std::shared_ptr<Channel>> opening = open_detached(transport, std::move(launch->command));
+    Async<std::shared_ptr<Channel>> opening = open_detached(transport, std::move(launch->command), request.window);
     Result<std::shared_ptr<Channel>> channel = co_await std::move(opening);
     if (!channel)
         co_return fail(channel.error());
@@ -225,8 +226,11 @@ Async<void> upload_local(net::Loop& loop, std::shared_ptr<Session> session, std:
 // gone.
 class RemoteSession final : public Session, public std::enable_shared_from_this<RemoteSession> {
 public:
-    RemoteSession(std::shared_ptr<Transport> transport, HostKey host_key)
-        : transport_(std::move(transport)), host_key_(std::move(host_key)) {}
+    RemoteSession(net::Loop& loop, ConnectRequest request, LoggedIn entered)
+        : loop_(loop),
+          request_(std::move(request)),
+          transport_(std::move(entered.transport)),
+          host_key_(std::move(entered.host_key)) {}
 
     Async<std::unique_ptr<Process>> start(ExecRequest request) override {
         return start_on(transport_, std::move(request));
@@ -248,11 +252,20 @@ public:
                             std::move(path), mode);
     }
 
+    Async<std::shared_ptr<Session>> connect_again() override {
+        ConnectRequest request = request_;
+        if (request.host_key.file.empty())
+            request.host_key.fingerprints = {host_key_.fingerprint};
+        return Session::connect(loop_, std::move(request));
+    }
+    const std::string& name() const override { return transport_->name(); }
     const HostKey& host_key() const override { return host_key_; }
     bool is_open() const override { return transport_->is_open(); }
     void close() override { transport_->close(); }
 
 private:
+    net::Loop& loop_;
+    ConnectRequest request_;
     std::shared_ptr<Transport> transport_;
     HostKey host_key_;
 };
@@ -260,11 +273,11 @@ private:
 } // namespace
 
 Async<std::shared_ptr<Session>> Session::connect(net::Loop& loop, ConnectRequest request) {
-    Async<LoggedIn> entering = log_in(loop, std::move(request));
+    Async<LoggedIn> entering = log_in(loop, request);
     Result<LoggedIn> entered = co_await std::move(entering);
     if (!entered)
         co_return fail(entered.error());
-    co_return std::make_shared<RemoteSession>(std::move(entered->transport), std::move(entered->host_key));
+    co_return std::make_shared<RemoteSession>(loop, std::move(request), std::move(*entered));
 }
 
 } // namespace podsmith::ssh
