@@ -2,16 +2,12 @@
 #include "base/text.hpp"
 #include "lua/bind.hpp"
 #include "lua/runtime.hpp"
+#include "lua/ssh_box.hpp"
 #include "ssh/keys.hpp"
 #include "ssh/session.hpp"
 
 namespace podsmith::lua {
 namespace {
-
-struct SessionBox {
-    static constexpr const char* kClass = "podsmith.ssh_session";
-    std::shared_ptr<ssh::Session> session;
-};
 
 struct ProcessBox {
     static constexpr const char* kClass = "podsmith.ssh_process";

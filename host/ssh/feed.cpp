@@ -54,27 +54,6 @@ Async<void> send_all(net::Loop& loop, Process& process, Source next, Sent sent) 
     co_return Result<void>();
 }
 
-Async<ExecResult> finish(Process& process) {
-    ExecResult result;
-    for (;;) {
-        Async<std::optional<Chunk>> reading = process.read();
-        Result<std::optional<Chunk>> chunk = co_await std::move(reading);
-        if (!chunk)
-            co_return fail(chunk.error());
-        if (!*chunk)
-            break;
-        std::string& text = (*chunk)->stream == Stream::out ? result.out : result.err;
-        if (text.size() < kMostOutput)
-            text += (*chunk)->data;
-    }
-    Async<Exit> waiting = process.wait();
-    Result<Exit> exit = co_await std::move(waiting);
-    if (!exit)
-        co_return fail(exit.error());
-    result.exit = *exit;
-    co_return result;
-}
-
 } // namespace
 
 Async<ExecResult> feed(net::Loop& loop, std::shared_ptr<Session> session, std::string command, Source next,
@@ -90,8 +69,30 @@ Async<ExecResult> feed(net::Loop& loop, std::shared_ptr<Session> session, std::s
     Result<void> done = co_await std::move(sending);
     if (!done)
         co_return fail(done.error());
-    Async<ExecResult> finishing = finish(**process);
+    Async<ExecResult> finishing = read_all(**process, kMostOutput);
     Result<ExecResult> result = co_await std::move(finishing);
+    co_return result;
+}
+
+Async<ExecResult> read_all(Process& process, std::size_t max_output) {
+    ExecResult result;
+    for (;;) {
+        Async<std::optional<Chunk>> reading = process.read();
+        Result<std::optional<Chunk>> chunk = co_await std::move(reading);
+        if (!chunk)
+            co_return fail(chunk.error());
+        if (!*chunk)
+            break;
+        ((*chunk)->stream == Stream::out ? result.out : result.err) += (*chunk)->data;
+        if (result.out.size() + result.err.size() > max_output)
+            co_return fail(Kind::invalid, fmt::format("it printed more than {} bytes", max_output),
+                           "send its output to a file there, or read it as a stream");
+    }
+    Async<Exit> waiting = process.wait();
+    Result<Exit> exit = co_await std::move(waiting);
+    if (!exit)
+        co_return fail(exit.error());
+    result.exit = *exit;
     co_return result;
 }
 

@@ -18,6 +18,9 @@ using Sent = std::function<void(std::size_t)>;
 Async<ExecResult> feed(net::Loop& loop, std::shared_ptr<Session> session, std::string command, Source next,
                        Sent sent = {});
 
+/// All that a running command prints, to its end. Error{invalid} for more than `max_output` bytes.
+Async<ExecResult> read_all(Process& process, std::size_t max_output);
+
 /// The error of a command on the other side that failed while doing `doing`: what it said, and a hint where
 /// the disk there is full or the rights are missing.
 Error remote_failure(const std::string& doing, const Exit& exit, const std::string& said);

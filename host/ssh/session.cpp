@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "ssh/channel.hpp"
+#include "ssh/feed.hpp"
 #include "ssh/login.hpp"
 #include "ssh/upload.hpp"
 
@@ -181,26 +182,10 @@ Async<ExecResult> exec_on(std::shared_ptr<Transport> transport, ExecRequest requ
     Result<std::unique_ptr<Process>> process = co_await std::move(starting);
     if (!process)
         co_return fail(process.error());
-    ExecResult result;
-    for (;;) {
-        Async<std::optional<Chunk>> reading = (*process)->read();
-        Result<std::optional<Chunk>> chunk = co_await std::move(reading);
-        if (!chunk)
-            co_return fail(chunk.error());
-        if (!*chunk)
-            break;
-        ((*chunk)->stream == Stream::out ? result.out : result.err) += (*chunk)->data;
-        if (result.out.size() + result.err.size() > max_output)
-            co_return fail(Kind::invalid,
-                           fmt::format("run a command on {}: it printed more than {} bytes",
-                                       transport->name(), max_output),
-                           "send its output to a file there, or read it as a stream");
-    }
-    Async<Exit> waiting = (*process)->wait();
-    Result<Exit> exit = co_await std::move(waiting);
-    if (!exit)
-        co_return fail(exit.error());
-    result.exit = *exit;
+    Async<ExecResult> reading = read_all(**process, max_output);
+    Result<ExecResult> result = co_await std::move(reading);
+    if (!result && result.error().kind == Kind::invalid)
+        co_return fail(result.error().in("run a command on " + transport->name()));
     co_return result;
 }
 

@@ -178,11 +178,11 @@ void Ignore::add(std::string_view text, const std::string& base) {
     }
 }
 
-bool Ignore::excludes(std::string_view path, bool is_folder) const {
+std::optional<bool> Ignore::verdict(std::string_view path, bool is_folder) const {
     for (auto rule = rules_.rbegin(); rule != rules_.rend(); ++rule)
         if (matches(*rule, path, is_folder))
             return !rule->is_negated;
-    return false;
+    return std::nullopt;
 }
 
 bool Ignore::excludes_tree(std::string_view path, bool is_folder) const {

@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +21,12 @@ class Ignore {
 public:
     /// Adds the lines of an ignore file that stands in `base`.
     void add(std::string_view text, const std::string& base = "");
-    /// Whether the rules leave out this path itself; its folders are taken to be in.
-    bool excludes(std::string_view path, bool is_folder) const;
+    /// What the last rule that matches this path itself says; nullopt when none does.
+    std::optional<bool> verdict(std::string_view path, bool is_folder) const;
+    /// Whether the rules leave out this path; its folders are taken to be in.
+    bool excludes(std::string_view path, bool is_folder) const {
+        return verdict(path, is_folder).value_or(false);
+    }
     /// The same, where a folder above may be left out.
     bool excludes_tree(std::string_view path, bool is_folder) const;
     /// Rules deeper than `count` go: what a folder's own file added is over with the folder.

@@ -61,7 +61,6 @@ public:
     Walk(std::string root, const IgnoreOptions& options) : root_(std::move(root)) {
         if (options.with_defaults)
             rules_.add(default_ignores());
-        // The caller's patterns are the strongest: asked first, they stand apart.
         for (const std::string& pattern : options.exclude)
             callers_.add(pattern);
         walked_.ignore = rules_;
@@ -84,13 +83,11 @@ public:
 private:
     std::string shown(const std::string& path) const { return path.empty() ? root_ : root_ + "/" + path; }
 
-    bool is_left_out(const std::string& path, bool is_folder) {
-        Ignore& rules = rules_;
-        const std::size_t before = rules.count();
-        rules.append(callers_);
-        const bool out = rules.excludes(path, is_folder);
-        rules.truncate(before);
-        return out;
+    // The caller's patterns are the strongest.
+    bool is_left_out(const std::string& path, bool is_folder) const {
+        if (const std::optional<bool> verdict = callers_.verdict(path, is_folder))
+            return *verdict;
+        return rules_.excludes(path, is_folder);
     }
 
     void read_rules(int descriptor, const std::string& path) {

@@ -1,0 +1,2 @@
+#include "sync/transfer.hpp"
+#include "unit/ssh/world.hpp"
