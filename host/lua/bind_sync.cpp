@@ -63,7 +63,7 @@ sync::Options check_transfer(lua_State* L, int index) {
     options.allow_empty = field_bool(L, index, "allow_empty").value_or(false);
     options.checksum = field_bool(L, index, "checksum").value_or(false);
     options.compress = check_compress(L, index);
-    options.stage_id = field_string(L, index, "stage_id").value_or("x");
+    options.state = Runtime::of(L).loop().system().state_dir();
     return options;
 }
 

@@ -1,3 +1,4 @@
+#include "sync/claim.hpp"
 #include "sync/jobs.hpp"
 #include "sync/manifest.hpp"
 #include "sync/plan.hpp"
@@ -53,6 +54,7 @@ struct Push {
     std::string file; // the local path, when it is no folder
     std::string only; // then: its name there
     double round_trip = 0;
+    Claim claim;
     Stage stage;
     Walked walked;
     Manifest manifest;
@@ -560,7 +562,16 @@ Async<Summary> push(net::Loop& loop, std::shared_ptr<ssh::Session> session, Opti
                     std::shared_ptr<Progress> progress) {
     const double begun = loop.system().monotonic();
     auto push = std::make_shared<Push>(loop, std::move(session), std::move(options), std::move(progress));
-    push->stage.name = std::string(kStagePrefix) + push->options.stage_id;
+    std::function<Result<Claim>()> claiming = [push, tag = loop.system().random_tag(24)] {
+        const std::string local = std::filesystem::absolute(push->options.local).lexically_normal().string();
+        return claim(push->options.state, fmt::format("push\n{}\n{}", local, push->options.remote), tag);
+    };
+    Async<Claim> work = loop.offload<Claim>(std::move(claiming));
+    Result<Claim> claimed = co_await std::move(work);
+    if (!claimed)
+        co_return fail(claimed.error().in(push->doing));
+    push->claim = std::move(*claimed);
+    push->stage.name = std::string(kStagePrefix) + push->claim.id;
     push->stage.attempt = "a" + loop.system().random_tag(10);
     if (Result<void> split = split_paths(*push); !split)
         co_return fail(split.error());

@@ -3,6 +3,7 @@
 #include "ssh/session.hpp"
 #include "sync/walk.hpp"
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,7 +27,7 @@ struct Options {
     bool checksum = false;    ///< content decides what differs, not size and time
     Compress compress = Compress::automatic;
     std::uint64_t large = 64u << 20; ///< bytes from which a file is sent in pieces and resumed
-    std::string stage_id; ///< names what is unfinished: the same for the same transfer, apart from all others
+    std::filesystem::path state; ///< podsmith's state folder: locks, so that a transfer runs once at a time
 };
 
 /// How far a transfer is; read and written on the loop's thread.
@@ -57,7 +58,7 @@ struct Summary {
 
 /// Makes the remote tree have what the local one has. Waits. Files appear under their names whole and verified
 /// (SHA-256), each by a rename; what was done before a broken connection is not done again by the next call with
-/// the same `stage_id`. The session must stay alive; more connections may be made.
+/// the same paths. The session must stay alive; more connections may be made.
 /// Errors: not_found, invalid (local path), conflict (a folder in the way; an empty source), io (the other side's
 /// or the local disk, with its words), protocol (a hash that differs, names the file), network.
 Async<Summary> push(net::Loop& loop, std::shared_ptr<ssh::Session> session, Options options,
