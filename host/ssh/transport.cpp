@@ -1,5 +1,7 @@
 #include "ssh/transport.hpp"
 
+#include "ssh/round_trip.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -75,6 +77,10 @@ Transport::~Transport() {
     for (int attempt = 0; attempt < 10; ++attempt)
         if (libssh2_session_free(session_) != LIBSSH2_ERROR_EAGAIN)
             break;
+}
+
+double Transport::round_trip() {
+    return failure_ ? 0 : least_round_trip(descriptor());
 }
 
 void Transport::start() {

@@ -49,6 +49,7 @@ public:
     bool is_corrupt() const { return is_corrupt_; }
     const std::optional<Error>& failure() const { return failure_; }
     std::uint64_t received() const { return received_; }
+    double round_trip();
 
     /// Turns a libssh2 code that this connection does not survive into its failure. True when it was one.
     bool note_fatal(long code);

@@ -8,10 +8,26 @@
 namespace podsmith::sync {
 namespace {
 
+constexpr double kFar = 0.005; // seconds of a round trip
 constexpr std::uint64_t kWorthAConnection = 16u << 20; // bytes
 constexpr std::size_t kConnections = 4;
 constexpr std::size_t kChannelsFar = 3; // for each connection
 constexpr std::size_t kChannelsNear = 3;
+
+struct Width {
+    std::size_t connections = 1;
+    std::size_t channels = 1; // of each
+};
+
+Width width_for(const ssh::Session& session, std::uint64_t bytes) {
+    const bool is_far = session.round_trip() >= kFar;
+    Width width;
+    width.channels = is_far ? kChannelsFar : kChannelsNear;
+    if (is_far)
+        width.connections =
+            std::clamp<std::size_t>(static_cast<std::size_t>(bytes / kWorthAConnection), 1, kConnections);
+    return width;
+}
 
 using Jobs = std::shared_ptr<std::deque<Job>>;
 
@@ -56,16 +72,17 @@ net::Async<void> work_off_beside(net::Loop& loop, std::shared_ptr<ssh::Session> 
 
 } // namespace
 
-net::Async<void> do_jobs(net::Loop& loop, std::shared_ptr<ssh::Session> session, Jobs jobs, double round_trip,
-                         std::uint64_t bytes) {
-    const bool is_far = round_trip >= kFar;
-    const std::size_t channels = is_far ? kChannelsFar : kChannelsNear;
-    const std::size_t connections =
-        is_far ? std::clamp<std::size_t>(static_cast<std::size_t>(bytes / kWorthAConnection), 1, kConnections) : 1;
+std::size_t channels_for(const ssh::Session& session, std::uint64_t bytes) {
+    const Width width = width_for(session, bytes);
+    return width.connections * width.channels;
+}
+
+net::Async<void> do_jobs(net::Loop& loop, std::shared_ptr<ssh::Session> session, Jobs jobs, std::uint64_t bytes) {
+    const Width width = width_for(*session, bytes);
     std::vector<net::Async<void>> works;
-    works.push_back(work_off_many(loop, session, jobs, channels));
-    for (std::size_t i = 1; i < connections; ++i)
-        works.push_back(work_off_beside(loop, session, jobs, channels));
+    works.push_back(work_off_many(loop, session, jobs, width.channels));
+    for (std::size_t i = 1; i < width.connections; ++i)
+        works.push_back(work_off_beside(loop, session, jobs, width.channels));
     net::Async<void> all = run_all(loop, std::move(works));
     Result<void> done = co_await std::move(all);
     co_return done;

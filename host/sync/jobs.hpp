@@ -11,13 +11,13 @@ namespace podsmith::sync {
 /// A part of a transfer that one channel does by itself.
 using Job = std::function<net::Async<void>(std::shared_ptr<ssh::Session>)>;
 
-/// Seconds from which a round trip counts as a long line.
-inline constexpr double kFar = 0.008;
+/// How many channels do_jobs will use.
+std::size_t channels_for(const ssh::Session& session, std::uint64_t bytes);
 
 /// Does the jobs, several at once. One channel is bound by what the other side lets be under way (2 MiB for
-/// OpenSSH), one connection by TCP's window: over a long line (`round_trip` seconds) more of both are used, as
-/// far as `bytes` are worth it. A further connection that is refused is done without. The first failure ends all.
+/// OpenSSH), one connection by TCP's window: over a long line more of both are used, as far as `bytes` are worth
+/// it. A further connection that is refused is done without. The first failure ends all.
 net::Async<void> do_jobs(net::Loop& loop, std::shared_ptr<ssh::Session> session,
-                         std::shared_ptr<std::deque<Job>> jobs, double round_trip, std::uint64_t bytes);
+                         std::shared_ptr<std::deque<Job>> jobs, std::uint64_t bytes);
 
 } // namespace podsmith::sync

@@ -23,9 +23,10 @@ namespace {
 constexpr std::uint64_t kPieceSize = 32 * kPieceUnit;
 constexpr unsigned kManifestWindow = 16u << 20;
 constexpr std::size_t kMostManifest = std::size_t{1} << 30;
-constexpr std::uint64_t kSegments = 12; // of one transfer, roughly
 constexpr std::uint64_t kLeastSegment = 4u << 20;
-constexpr std::uint64_t kMostSegment = 32u << 20;
+constexpr std::uint64_t kMostSegment = 64u << 20;
+constexpr std::size_t kLeastFiles = 1000;
+constexpr std::size_t kMostFiles = 20'000;
 
 struct LargeFile {
     Entry entry;
@@ -53,7 +54,6 @@ struct Push {
 
     std::string file; // the local path, when it is no folder
     std::string only; // then: its name there
-    double round_trip = 0;
     Claim claim;
     Stage stage;
     Walked walked;
@@ -128,14 +128,8 @@ Async<void> list_there(PushPtr push) {
     ssh::ExecRequest request;
     request.command = manifest_command(push->stage.target, push->only, push->stage.name);
     request.window = kManifestWindow;
-    const double begun = push->loop.system().monotonic();
-    Async<std::unique_ptr<ssh::Process>> starting = push->session->start(std::move(request));
-    Result<std::unique_ptr<ssh::Process>> process = co_await std::move(starting);
-    if (!process)
-        co_return fail(process.error().in(push->doing));
-    push->round_trip = (push->loop.system().monotonic() - begun) / 2; // the channel, then the command
-    Async<ssh::ExecResult> reading = ssh::read_all(**process, kMostManifest);
-    Result<ssh::ExecResult> result = co_await std::move(reading);
+    Async<ssh::ExecResult> running = push->session->exec(std::move(request), kMostManifest);
+    Result<ssh::ExecResult> result = co_await std::move(running);
     if (!result)
         co_return fail(result.error().in(push->doing));
     if (result->exit.code != 0)
@@ -258,7 +252,8 @@ std::shared_ptr<SegmentSource> make_source(Push& push, std::vector<Entry> entrie
     facts.root = push.options.local;
     facts.file = push.file;
     facts.number = "s" + std::to_string(push.segments++);
-    facts.with_fraction = push.manifest.has_fraction;
+    // Where python puts the files in place it sets their times as well: a third of the stream for small files.
+    facts.with_fraction = push.manifest.has_fraction && !push.manifest.has_python;
     facts.with_content = with_content;
     facts.new_folders = push.new_parents(entries);
     return std::make_shared<SegmentSource>(std::move(facts), std::move(entries));
@@ -329,7 +324,7 @@ Async<void> adopt_all(PushPtr push) {
     std::erase_if(push->plan.files, [&](const Entry& entry) {
         const auto there = staged.find(entry.path);
         if (there == staged.end() || there->second->size != entry.size ||
-            !same_time(there->second->mtime, entry.mtime, push->manifest.has_fraction))
+            !same_time(there->second->mtime, entry.mtime, false)) // its hash decides
             return false;
         const std::string& path = there->second->path;
         found[path.substr(0, path.find('/'))].push_back(entry);
@@ -350,8 +345,10 @@ void add_segments(PushPtr push) {
     std::uint64_t bytes = 0;
     for (const Entry& entry : all)
         bytes += entry.size;
-    const std::uint64_t limit = std::clamp<std::uint64_t>(bytes / kSegments, kLeastSegment, kMostSegment);
-    const std::size_t most_files = std::max<std::size_t>(all.size() / kSegments + 1, 500);
+    // One each, if that is enough: every command costs a round trip or two and the start of a shell.
+    const std::size_t channels = channels_for(*push->session, bytes);
+    const std::uint64_t limit = std::clamp<std::uint64_t>(bytes / channels + 1, kLeastSegment, kMostSegment);
+    const std::size_t most_files = std::clamp(all.size() / channels + 1, kLeastFiles, kMostFiles);
     std::vector<Entry> segment;
     std::uint64_t size = 0;
     const auto close = [&] {
@@ -545,7 +542,7 @@ Async<void> carry_out(PushPtr push) {
         co_return adopted;
     add_pieces(push);
     add_segments(push);
-    Async<void> working = do_jobs(push->loop, push->session, push->jobs, push->round_trip, push->plan.bytes);
+    Async<void> working = do_jobs(push->loop, push->session, push->jobs, push->plan.bytes);
     Result<void> worked = co_await std::move(working);
     if (!worked)
         co_return worked;

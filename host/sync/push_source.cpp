@@ -155,7 +155,7 @@ void SegmentSource::append_lists(std::string& out) const {
         files += "t/" + entries_[index].path + '\0';
     std::string places;
     for (const std::size_t index : placed_)
-        places += entries_[index].path + '\0';
+        places += fmt::format("{}", entries_[index].mtime) + '\0' + entries_[index].path + '\0';
     const std::string& n = facts_.number;
     append_tar_file(out, n + ".files", files);
     append_tar_file(out, n + ".sums", sums_);

@@ -19,7 +19,7 @@ public:
         std::string root; ///< local folder of the paths
         std::string file = {}; ///< not "": what the one entry is read from
         std::string number;
-        bool with_fraction = true;
+        bool with_fraction = true; ///< exact times in the archive; else only in the list of places
         bool with_content = true; ///< false: the other side has it all and only checks
         std::vector<std::string> new_folders = {}; ///< to be made there first
     };
