@@ -20,10 +20,10 @@ struct Width {
 };
 
 Width width_for(const ssh::Session& session, std::uint64_t bytes) {
-    const bool is_far = session.round_trip() >= kFar;
+    const bool far = is_far(session);
     Width width;
-    width.channels = is_far ? kChannelsFar : kChannelsNear;
-    if (is_far)
+    width.channels = far ? kChannelsFar : kChannelsNear;
+    if (far)
         width.connections =
             std::clamp<std::size_t>(static_cast<std::size_t>(bytes / kWorthAConnection), 1, kConnections);
     return width;
@@ -71,6 +71,10 @@ net::Async<void> work_off_beside(net::Loop& loop, std::shared_ptr<ssh::Session> 
 }
 
 } // namespace
+
+bool is_far(const ssh::Session& session) {
+    return session.round_trip() >= kFar;
+}
 
 std::size_t channels_for(const ssh::Session& session, std::uint64_t bytes) {
     const Width width = width_for(session, bytes);

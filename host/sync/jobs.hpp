@@ -11,6 +11,9 @@ namespace podsmith::sync {
 /// A part of a transfer that one channel does by itself.
 using Job = std::function<net::Async<void>(std::shared_ptr<ssh::Session>)>;
 
+/// Whether a round trip takes long enough for the windows to matter.
+bool is_far(const ssh::Session& session);
+
 /// How many channels do_jobs will use.
 std::size_t channels_for(const ssh::Session& session, std::uint64_t bytes);
 

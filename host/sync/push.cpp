@@ -1,5 +1,6 @@
 #include "sync/claim.hpp"
 #include "sync/jobs.hpp"
+#include "sync/listing.hpp"
 #include "sync/manifest.hpp"
 #include "sync/plan.hpp"
 #include "sync/push_lists.hpp"
@@ -20,12 +21,6 @@
 namespace podsmith::sync {
 namespace {
 
-constexpr std::uint64_t kPieceSize = 32 * kPieceUnit;
-constexpr unsigned kManifestWindow = 16u << 20;
-constexpr std::size_t kMostManifest = std::size_t{1} << 30;
-constexpr std::uint64_t kLeastSegment = 4u << 20;
-constexpr std::uint64_t kMostSegment = 64u << 20;
-constexpr std::size_t kLeastFiles = 1000;
 constexpr std::size_t kMostFiles = 20'000;
 
 struct LargeFile {
@@ -101,43 +96,26 @@ Async<std::string> command(PushPtr push, std::shared_ptr<ssh::Session> session, 
 
 Result<void> split_paths(Push& push) {
     if (push.options.local.empty() || push.options.remote.empty())
-        return fail(Kind::invalid, "push: a path is missing", "push LOCAL REMOTE");
-    std::string remote = push.options.remote;
-    if (remote.starts_with("~/"))
-        remote = remote.substr(2); // commands begin in the home folder
+        return fail(Kind::invalid, "push: a path is missing", "give the local path and the one on the other side");
     std::error_code code;
     const std::filesystem::path local(push.options.local);
     if (std::filesystem::is_directory(local, code)) {
-        push.stage.target = remote.starts_with('/') ? remote : "./" + remote;
+        push.stage.target = plain_remote(push.options.remote);
         return {};
     }
     if (push.options.remove)
         return fail(Kind::invalid, push.doing + ": only a folder can be pushed with delete");
+    const RemoteFile file = split_remote(push.options.remote);
     push.file = push.options.local;
-    const std::size_t slash = remote.rfind('/');
-    push.stage.target = slash == std::string::npos ? "." : slash == 0 ? "/" : remote.substr(0, slash);
-    push.only = slash == std::string::npos ? remote : remote.substr(slash + 1);
-    if (push.only.empty())
-        push.only = local.filename().string();
-    if (!push.stage.target.starts_with('/') && push.stage.target != ".")
-        push.stage.target = "./" + push.stage.target;
+    push.stage.target = file.folder;
+    push.only = file.name.empty() ? local.filename().string() : file.name;
     return {};
 }
 
 Async<void> list_there(PushPtr push) {
-    ssh::ExecRequest request;
-    request.command = manifest_command(push->stage.target, push->only, push->stage.name);
-    request.window = kManifestWindow;
-    Async<ssh::ExecResult> running = push->session->exec(std::move(request), kMostManifest);
-    Result<ssh::ExecResult> result = co_await std::move(running);
-    if (!result)
-        co_return fail(result.error().in(push->doing));
-    if (result->exit.code != 0)
-        co_return fail(push->error(*result));
-    auto text = std::make_shared<std::string>(std::move(result->out));
-    std::function<Result<Manifest>()> read = [text, push] { return parse_manifest(*text, push->only); };
-    Async<Manifest> parsing = push->loop.offload<Manifest>(std::move(read));
-    Result<Manifest> manifest = co_await std::move(parsing);
+    Async<Manifest> listing =
+        list_remote(push->loop, push->session, push->stage.target, push->only, push->stage.name);
+    Result<Manifest> manifest = co_await std::move(listing);
     if (!manifest)
         co_return fail(manifest.error().in(push->doing));
     push->manifest = std::move(*manifest);
@@ -171,26 +149,6 @@ Result<void> check_plan(const Push& push) {
                                                 push.doing),
                     "if that is meant, say so with allow_empty (--allow-empty)");
     return {};
-}
-
-void note_changes(Summary& summary, const Plan& plan) {
-    const auto note = [&summary](const char* action, const std::string& path, std::uint64_t size) {
-        summary.changes.push_back(Change{action, path, size});
-    };
-    for (const std::string& path : plan.obstacles)
-        note("replace", path, 0);
-    for (const std::string& path : plan.new_folders)
-        note("folder", path, 0);
-    for (const std::vector<Entry>* list : {&plan.files, &plan.large})
-        for (const Entry& entry : *list)
-            note("send", entry.path, entry.size);
-    for (const Entry& entry : plan.links)
-        note("link", entry.path, 0);
-    for (const Entry& entry : plan.modes)
-        note("mode", entry.path, 0);
-    for (const std::vector<std::string>* list : {&plan.removed, &plan.removed_folders})
-        for (const std::string& path : *list)
-            note("delete", path, 0);
 }
 
 Async<void> compare(PushPtr push) {
@@ -342,30 +300,10 @@ Async<void> adopt_all(PushPtr push) {
 void add_segments(PushPtr push) {
     std::vector<Entry> all = std::move(push->plan.files);
     all.insert(all.end(), push->plan.links.begin(), push->plan.links.end());
-    std::uint64_t bytes = 0;
-    for (const Entry& entry : all)
-        bytes += entry.size;
-    // One each, if that is enough: every command costs a round trip or two and the start of a shell.
-    const std::size_t channels = channels_for(*push->session, bytes);
-    const std::uint64_t limit = std::clamp<std::uint64_t>(bytes / channels + 1, kLeastSegment, kMostSegment);
-    const std::size_t most_files = std::clamp(all.size() / channels + 1, kLeastFiles, kMostFiles);
-    std::vector<Entry> segment;
-    std::uint64_t size = 0;
-    const auto close = [&] {
-        if (!segment.empty())
-            push->jobs->push_back([push, entries = std::move(segment)](std::shared_ptr<ssh::Session> session) {
-                return send_segment(push, entries, std::move(session));
-            });
-        segment.clear();
-        size = 0;
-    };
-    for (Entry& entry : all) {
-        if (size + entry.size > limit || segment.size() >= most_files)
-            close();
-        size += entry.size;
-        segment.push_back(std::move(entry));
-    }
-    close();
+    for (std::vector<Entry>& segment : split_segments(std::move(all), *push->session, kMostFiles))
+        push->jobs->push_back([push, entries = std::move(segment)](std::shared_ptr<ssh::Session> session) {
+            return send_segment(push, entries, std::move(session));
+        });
 }
 
 // ---- large files
@@ -477,11 +415,6 @@ Async<void> send_piece(PushPtr push, std::shared_ptr<LargeFile> file, Piece piec
     Async<void> placing = place_part(push, file, session);
     Result<void> placed = co_await std::move(placing);
     co_return placed;
-}
-
-// The name says which content it is: a file that has changed since begins anew.
-std::string part_name(const Entry& entry) {
-    return "large-" + sha256_hex(fmt::format("{}\n{}\n{}", entry.size, entry.mtime, entry.path)).substr(0, 24);
 }
 
 void add_pieces(PushPtr push) {

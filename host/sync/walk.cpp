@@ -156,6 +156,15 @@ private:
 
 } // namespace
 
+Ignore make_ignore(const IgnoreOptions& options) {
+    Ignore ignore;
+    if (options.with_defaults)
+        ignore.add(default_ignores());
+    for (const std::string& pattern : options.exclude)
+        ignore.add(pattern);
+    return ignore;
+}
+
 Result<Walked> walk(const std::string& root, const IgnoreOptions& options) {
     return Walk(root, options).run();
 }

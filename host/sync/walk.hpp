@@ -22,6 +22,9 @@ struct Walked {
     Ignore ignore;
 };
 
+/// The defaults and the caller's patterns alone.
+Ignore make_ignore(const IgnoreOptions& options);
+
 /// Lists what is under the local folder `root` and not ignored; links are listed, not followed. Reads
 /// `.podsmithignore` in each folder. Blocks (for the pool). Errors: not_found; invalid when it is no folder; io
 /// names a folder that cannot be read.
