@@ -89,9 +89,8 @@ bool moment(std::string_view& text, std::int64_t& value) {
     }
     if (text.starts_with(' '))
         text.remove_prefix(1);
-    value = seconds * kSecond + fraction;
-    if (is_negative)
-        value = -value;
+    // Before 1970 find writes the whole seconds, which are rounded down, and the fraction that is added to them.
+    value = (is_negative ? -seconds : seconds) * kSecond + fraction;
     return true;
 }
 

@@ -29,6 +29,7 @@ local spec = {
 }
 
 local ending = require("podsmith.commands.ending")
+local transfers = require("podsmith.commands.transfers")
 
 return {
   require("podsmith.commands.run"),
@@ -40,6 +41,8 @@ return {
   require("podsmith.commands.reap"),
   require("podsmith.commands.exec"),
   require("podsmith.commands.logs"),
+  transfers.push,
+  transfers.pull,
   ending.start,
   ending.stop,
   ending.terminate,
