@@ -43,6 +43,12 @@ net::Async<void> work_off(std::shared_ptr<ssh::Session> session, Jobs jobs) {
     co_return Result<void>();
 }
 
+// Jobs that are left after a failure hold the transfer that holds them.
+struct Clearer {
+    Jobs jobs;
+    ~Clearer() { jobs->clear(); }
+};
+
 net::Async<void> work_off_many(net::Loop& loop, std::shared_ptr<ssh::Session> session, Jobs jobs, std::size_t channels) {
     std::vector<net::Async<void>> works;
     for (std::size_t i = 0; i < std::min(channels, jobs->size()); ++i)
@@ -82,6 +88,7 @@ std::size_t channels_for(const ssh::Session& session, std::uint64_t bytes) {
 }
 
 net::Async<void> do_jobs(net::Loop& loop, std::shared_ptr<ssh::Session> session, Jobs jobs, std::uint64_t bytes) {
+    const Clearer clearer{jobs};
     const Width width = width_for(*session, bytes);
     std::vector<net::Async<void>> works;
     works.push_back(work_off_many(loop, session, jobs, width.channels));

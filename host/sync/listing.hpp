@@ -26,7 +26,6 @@ Async<Manifest> list_remote(net::Loop& loop, std::shared_ptr<ssh::Session> sessi
 std::vector<std::vector<Entry>> split_segments(std::vector<Entry> all, const ssh::Session& session,
                                                std::size_t most_files);
 
-inline constexpr std::uint64_t kPieceSize = 32 * kPieceUnit;
 /// The name of an unfinished large file in the stage folder. It says which content it is: a file that has changed
 /// since begins anew.
 std::string part_name(const Entry& entry);

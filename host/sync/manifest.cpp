@@ -238,7 +238,9 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string& only) 
     manifest.has_python = has("python3");
     manifest.has_zstd = has("zstd");
     manifest.is_folder = has("folder");
-    manifest.exists = !has("absent");
+    manifest.exists = manifest.is_folder || has("file");
+    if (!manifest.exists && !has("absent"))
+        return garbled("it is cut short");
     if (!manifest.is_folder)
         return manifest;
     for (Tree* tree : {&manifest.tree, &manifest.staged}) {

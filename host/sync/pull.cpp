@@ -299,8 +299,8 @@ void add_jobs(PullPtr pull) {
         auto file = std::make_shared<LargePull>();
         file->entry = entry;
         file->part = part_name(entry);
-        for (std::uint64_t offset = 0; offset < entry.size; offset += kPieceSize) {
-            const Piece piece{file->part, offset, std::min(kPieceSize, entry.size - offset)};
+        for (std::uint64_t offset = 0; offset < entry.size; offset += pull->options.piece) {
+            const Piece piece{file->part, offset, std::min(pull->options.piece, entry.size - offset)};
             ++file->pieces_left;
             pull->jobs->push_back([pull, file, piece](std::shared_ptr<ssh::Session> session) {
                 return fetch_piece(pull, file, piece, std::move(session));

@@ -426,8 +426,8 @@ void add_pieces(PushPtr push) {
         for (const Entry& staged : push->manifest.staged)
             if (staged.path == file->part)
                 file->there = staged.size;
-        for (std::uint64_t offset = 0; offset < entry.size; offset += kPieceSize) {
-            const Piece piece{file->part, offset, std::min(kPieceSize, entry.size - offset)};
+        for (std::uint64_t offset = 0; offset < entry.size; offset += push->options.piece) {
+            const Piece piece{file->part, offset, std::min(push->options.piece, entry.size - offset)};
             ++file->pieces_left;
             push->jobs->push_back([push, file, piece](std::shared_ptr<ssh::Session> session) {
                 return send_piece(push, file, piece, std::move(session));

@@ -27,6 +27,7 @@ struct Options {
     bool checksum = false;    ///< content decides what differs, not size and time
     Compress compress = Compress::automatic;
     std::uint64_t large = 64u << 20; ///< bytes from which a file is sent in pieces and resumed
+    std::uint64_t piece = 32u << 20; ///< bytes of such a piece; a multiple of 1 MiB
     std::filesystem::path state; ///< podsmith's state folder: locks, so that a transfer runs once at a time
 };
 

@@ -1,2 +1,0 @@
-#include "sync/transfer.hpp"
-#include "unit/ssh/world.hpp"
