@@ -4,6 +4,8 @@
 #include "lua/ssh_box.hpp"
 #include "sync/transfer.hpp"
 
+#include <algorithm>
+
 namespace podsmith::lua {
 namespace {
 
@@ -38,21 +40,11 @@ int progress_get(lua_State* L) {
     return 1;
 }
 
-sync::Compress check_compress(lua_State* L, int index) {
-    const std::string text = field_string(L, index, "compress").value_or("auto");
-    if (text == "always")
-        return sync::Compress::always;
-    if (text == "never")
-        return sync::Compress::never;
-    if (text != "auto")
-        raise_invalid(L, "compress is \"auto\", \"always\" or \"never\", not \"" + text + "\"");
-    return sync::Compress::automatic;
-}
-
 sync::Options check_transfer(lua_State* L, int index) {
     luaL_checktype(L, index, LUA_TTABLE);
     sync::Options options;
-    options.local = Runtime::of(L).loop().system().expand(field_string(L, index, "local").value_or("")).string();
+    options.local =
+        Runtime::of(L).loop().system().expand(field_string(L, index, "local").value_or("")).string();
     options.remote = field_string(L, index, "remote").value_or("");
     options.ignore.with_defaults = field_bool(L, index, "default_ignores").value_or(true);
     if (const auto list = field_json(L, index, "exclude"))
@@ -61,8 +53,6 @@ sync::Options check_transfer(lua_State* L, int index) {
     options.dry_run = field_bool(L, index, "dry_run").value_or(false);
     options.remove = field_bool(L, index, "delete").value_or(false);
     options.allow_empty = field_bool(L, index, "allow_empty").value_or(false);
-    options.checksum = field_bool(L, index, "checksum").value_or(false);
-    options.compress = check_compress(L, index);
     options.state = Runtime::of(L).loop().system().state_dir();
     return options;
 }

@@ -38,8 +38,10 @@ Async<long> open_once(std::shared_ptr<Transport> transport, LIBSSH2_CHANNEL** op
         return *opened ? 0 : libssh2_session_last_errno(session);
     };
     std::string doing = "open a channel on " + transport->name();
+    const double begun = transport->loop().system().monotonic();
     Async<long> work = drive(transport, std::move(doing), std::move(step));
     Result<long> code = co_await std::move(work);
+    transport->note_round_trip(transport->loop().system().monotonic() - begun);
     transport->end_open();
     co_return code;
 }

@@ -166,7 +166,8 @@ Async<std::unique_ptr<Process>> start_on(std::shared_ptr<Transport> transport, E
     Result<Launch> launch = make_launch(request, "podsmith-" + transport->loop().system().random_tag(16));
     if (!launch)
         co_return fail(launch.error());
-    Async<std::shared_ptr<Channel>> opening = open_detached(transport, std::move(launch->command), request.window);
+    Async<std::shared_ptr<Channel>> opening =
+        open_detached(transport, std::move(launch->command), request.window);
     Result<std::shared_ptr<Channel>> channel = co_await std::move(opening);
     if (!channel)
         co_return fail(channel.error());

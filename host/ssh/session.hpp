@@ -102,7 +102,7 @@ public:
     /// One more connection to the same server, as the same user, which must show the same host key. For work
     /// that one connection holds up.
     virtual Async<std::shared_ptr<Session>> connect_again() = 0;
-    /// Seconds that a packet takes there and back, at best, as the kernel has seen it; 0 when it cannot tell.
+    /// Seconds that the server has taken to answer the opening of a channel, at best; 0 before the first.
     virtual double round_trip() const = 0;
     /// Who and where, as errors say it: "root@10.0.0.7:22".
     virtual const std::string& name() const = 0;

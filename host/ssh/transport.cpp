@@ -1,7 +1,5 @@
 #include "ssh/transport.hpp"
 
-#include "ssh/round_trip.hpp"
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -79,8 +77,8 @@ Transport::~Transport() {
             break;
 }
 
-double Transport::round_trip() {
-    return failure_ ? 0 : least_round_trip(descriptor());
+void Transport::note_round_trip(double seconds) {
+    round_trip_ = round_trip_ > 0 ? std::min(round_trip_, seconds) : seconds;
 }
 
 void Transport::start() {

@@ -7,15 +7,16 @@ namespace podsmith::sync {
 
 enum class Type : char { file = 'f', folder = 'd', link = 'l', other = 'o' };
 
-/// One thing in a tree, here or on the other side. Paths are bytes, relative to the tree's root, parts apart by
+/// One thing in a tree, here or on the other side. Paths are bytes, relative to the tree's root, parts apart
+/// by
 /// '/', never "" and never with a slash at either end.
 struct Entry {
     std::string path;
     Type type = Type::file;
-    std::uint64_t size = 0;  ///< bytes; files only
-    std::int64_t mtime = 0;  ///< nanoseconds since 1970
-    unsigned mode = 0;       ///< permission bits, 07777
-    std::string link = {};   ///< what a link points to
+    std::uint64_t size = 0; ///< bytes; files only
+    std::int64_t mtime = 0; ///< nanoseconds since 1970
+    unsigned mode = 0;      ///< permission bits, 07777
+    std::string link = {};  ///< what a link points to
 };
 
 /// Ordered by path, byte by byte.

@@ -15,8 +15,8 @@ struct IgnoreRule {
     bool is_anchored = false; ///< matched against the whole path below `base`, not against the last part
 };
 
-/// What is left out of a transfer. The last rule that matches decides, as in git; what lies in a folder that is
-/// left out is left out, whatever later rules say.
+/// What is left out of a transfer. The last rule that matches decides, as in git; what lies in a folder that
+/// is left out is left out, whatever later rules say.
 class Ignore {
 public:
     /// Adds the lines of an ignore file that stands in `base`.
@@ -32,7 +32,9 @@ public:
     /// Rules deeper than `count` go: what a folder's own file added is over with the folder.
     std::size_t count() const { return rules_.size(); }
     void truncate(std::size_t count) { rules_.resize(count); }
-    void append(const Ignore& other) { rules_.insert(rules_.end(), other.rules_.begin(), other.rules_.end()); }
+    void append(const Ignore& other) {
+        rules_.insert(rules_.end(), other.rules_.begin(), other.rules_.end());
+    }
 
 private:
     std::vector<IgnoreRule> rules_;

@@ -8,7 +8,7 @@
 namespace podsmith::sync {
 namespace {
 
-constexpr double kFar = 0.005; // seconds of a round trip
+constexpr double kFar = 0.005;                         // seconds of a round trip
 constexpr std::uint64_t kWorthAConnection = 16u << 20; // bytes
 constexpr std::size_t kConnections = 4;
 constexpr std::size_t kChannelsFar = 3; // for each connection
@@ -49,7 +49,8 @@ struct Clearer {
     ~Clearer() { jobs->clear(); }
 };
 
-net::Async<void> work_off_many(net::Loop& loop, std::shared_ptr<ssh::Session> session, Jobs jobs, std::size_t channels) {
+net::Async<void> work_off_many(net::Loop& loop, std::shared_ptr<ssh::Session> session, Jobs jobs,
+                               std::size_t channels) {
     std::vector<net::Async<void>> works;
     for (std::size_t i = 0; i < std::min(channels, jobs->size()); ++i)
         works.push_back(work_off(session, jobs));
@@ -63,7 +64,8 @@ struct Closer {
     ~Closer() { session->close(); }
 };
 
-net::Async<void> work_off_beside(net::Loop& loop, std::shared_ptr<ssh::Session> first, Jobs jobs, std::size_t channels) {
+net::Async<void> work_off_beside(net::Loop& loop, std::shared_ptr<ssh::Session> first, Jobs jobs,
+                                 std::size_t channels) {
     net::Async<std::shared_ptr<ssh::Session>> connecting = first->connect_again();
     Result<std::shared_ptr<ssh::Session>> session = co_await std::move(connecting);
     if (!session) {
@@ -87,7 +89,8 @@ std::size_t channels_for(const ssh::Session& session, std::uint64_t bytes) {
     return width.connections * width.channels;
 }
 
-net::Async<void> do_jobs(net::Loop& loop, std::shared_ptr<ssh::Session> session, Jobs jobs, std::uint64_t bytes) {
+net::Async<void> do_jobs(net::Loop& loop, std::shared_ptr<ssh::Session> session, Jobs jobs,
+                         std::uint64_t bytes) {
     const Clearer clearer{jobs};
     const Width width = width_for(*session, bytes);
     std::vector<net::Async<void>> works;

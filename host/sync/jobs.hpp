@@ -18,8 +18,8 @@ bool is_far(const ssh::Session& session);
 std::size_t channels_for(const ssh::Session& session, std::uint64_t bytes);
 
 /// Does the jobs, several at once. One channel is bound by what the other side lets be under way (2 MiB for
-/// OpenSSH), one connection by TCP's window: over a long line more of both are used, as far as `bytes` are worth
-/// it. A further connection that is refused is done without. The first failure ends all.
+/// OpenSSH), one connection by TCP's window: over a long line more of both are used, as far as `bytes` are
+/// worth it. A further connection that is refused is done without. The first failure ends all.
 net::Async<void> do_jobs(net::Loop& loop, std::shared_ptr<ssh::Session> session,
                          std::shared_ptr<std::deque<Job>> jobs, std::uint64_t bytes);
 

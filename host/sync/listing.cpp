@@ -70,7 +70,8 @@ std::vector<std::vector<Entry>> split_segments(std::vector<Entry> all, const ssh
 }
 
 std::string part_name(const Entry& entry) {
-    return "large-" + sha256_hex(fmt::format("{}\n{}\n{}", entry.size, entry.mtime, entry.path)).substr(0, 24);
+    return "large-" +
+           sha256_hex(fmt::format("{}\n{}\n{}", entry.size, entry.mtime, entry.path)).substr(0, 24);
 }
 
 void note_changes(Summary& summary, const Plan& plan) {

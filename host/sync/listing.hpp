@@ -21,13 +21,13 @@ RemoteFile split_remote(const std::string& path);
 Async<Manifest> list_remote(net::Loop& loop, std::shared_ptr<ssh::Session> session, std::string target,
                             std::string only, std::string stage);
 
-/// Files for one command each: about as many as there will be channels, since a command costs a round trip or two
-/// and the start of a shell.
+/// Files for one command each: about as many as there will be channels, since a command costs a round trip or
+/// two and the start of a shell.
 std::vector<std::vector<Entry>> split_segments(std::vector<Entry> all, const ssh::Session& session,
                                                std::size_t most_files);
 
-/// The name of an unfinished large file in the stage folder. It says which content it is: a file that has changed
-/// since begins anew.
+/// The name of an unfinished large file in the stage folder. It says which content it is: a file that has
+/// changed since begins anew.
 std::string part_name(const Entry& entry);
 
 /// Writes down what a plan will do.

@@ -157,7 +157,8 @@ Result<void> LocalTree::set_mode(const Entry& entry) {
     const Result<int> folder = parent(entry.path);
     if (!folder)
         return fail(folder.error());
-    const Descriptor file(::openat(*folder, name_in(entry.path).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    const Descriptor file(
+        ::openat(*folder, name_in(entry.path).c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (file.get() < 0 || ::fchmod(file.get(), entry.mode & kTaken) != 0)
         return error("change the mode of", entry.path);
     return {};
@@ -170,7 +171,8 @@ Result<void> LocalTree::set_folder(const Entry& entry) {
         return fail(folder.error());
     const Descriptor opened(::openat(*folder, name_in(entry.path).c_str(), kFolder));
     const timespec times[2] = {moment(entry.mtime), moment(entry.mtime)};
-    if (opened.get() < 0 || ::fchmod(opened.get(), entry.mode & kTaken) != 0 || ::futimens(opened.get(), times) != 0)
+    if (opened.get() < 0 || ::fchmod(opened.get(), entry.mode & kTaken) != 0 ||
+        ::futimens(opened.get(), times) != 0)
         return error("change the mode of", entry.path);
     return {};
 }

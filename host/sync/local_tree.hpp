@@ -10,8 +10,9 @@
 
 namespace podsmith::sync {
 
-/// The local tree that is written to, through descriptors: no name is ever followed through a link, so nothing that
-/// the other side lists can lead out of it. Calls block (for the pool). Errors: io, with the path.
+/// The local tree that is written to, through descriptors: no name is ever followed through a link, so
+/// nothing that the other side lists can lead out of it. Calls block (for the pool). Errors: io, with the
+/// path.
 class LocalTree {
 public:
     /// Opens `root`, and makes it where it is missing.

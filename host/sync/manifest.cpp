@@ -33,7 +33,7 @@ gnu=
 find / -maxdepth 0 -printf '' 2>/dev/null && gnu=gnu
 printf 'podsmith-manifest-1\0'
 [ "$gnu" ] && printf 'gnu '
-has python3; has zstd
+has python3
 if [ -d "$1" ]; then printf folder; elif [ -e "$1" ] || [ -L "$1" ]; then printf file; else printf absent; fi
 printf '\0'
 [ -d "$1" ] || exit 0
@@ -89,7 +89,8 @@ bool moment(std::string_view& text, std::int64_t& value) {
     }
     if (text.starts_with(' '))
         text.remove_prefix(1);
-    // Before 1970 find writes the whole seconds, which are rounded down, and the fraction that is added to them.
+    // Before 1970 find writes the whole seconds, which are rounded down, and the fraction that is added to
+    // them.
     value = (is_negative ? -seconds : seconds) * kSecond + fraction;
     return true;
 }
@@ -204,8 +205,7 @@ std::string manifest_command(const std::string& target, const std::string& only,
 
 Result<void> check_tree(Tree& tree) {
     const auto refused = [](std::string_view path, const char* why) {
-        return fail(Kind::protocol,
-                    fmt::format("the other side lists \"{}\", which {}", shown(path), why),
+        return fail(Kind::protocol, fmt::format("the other side lists \"{}\", which {}", shown(path), why),
                     "nothing was written; is that machine yours?");
     };
     std::unordered_map<std::string_view, Type> types;
@@ -236,7 +236,6 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string& only) 
     };
     manifest.has_fraction = has("gnu");
     manifest.has_python = has("python3");
-    manifest.has_zstd = has("zstd");
     manifest.is_folder = has("folder");
     manifest.exists = manifest.is_folder || has("file");
     if (!manifest.exists && !has("absent"))
@@ -245,7 +244,9 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string& only) 
         return manifest;
     for (Tree* tree : {&manifest.tree, &manifest.staged}) {
         if (!reader.peek().empty())
-            if (Result<void> done = manifest.has_fraction ? read_gnu(reader, *tree, tree == &manifest.tree ? only : "") : read_basic(reader, *tree);
+            if (Result<void> done = manifest.has_fraction
+                                        ? read_gnu(reader, *tree, tree == &manifest.tree ? only : "")
+                                        : read_basic(reader, *tree);
                 !done)
                 return fail(done.error());
         const std::string_view wanted = tree == &manifest.tree ? "podsmith-staged" : "podsmith-end";

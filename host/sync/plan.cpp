@@ -70,11 +70,7 @@ private:
     }
 
     bool is_same(const Entry& entry, const Entry& old) const {
-        if (entry.size != old.size)
-            return false;
-        if (options_.by_content)
-            return !options_.different.contains(entry.path);
-        return same_time(entry.mtime, old.mtime, options_.with_fraction);
+        return entry.size == old.size && same_time(entry.mtime, old.mtime, options_.with_fraction);
     }
 
     void compare_file(const Entry& entry, const Entry* old) {
@@ -145,9 +141,7 @@ bool Plan::is_empty() const {
 bool same_time(std::int64_t a, std::int64_t b, bool with_fraction) {
     if (with_fraction)
         return a == b;
-    const auto seconds = [](std::int64_t value) {
-        return value / kSecond - (value % kSecond < 0 ? 1 : 0);
-    };
+    const auto seconds = [](std::int64_t value) { return value / kSecond - (value % kSecond < 0 ? 1 : 0); };
     return seconds(a) == seconds(b);
 }
 

@@ -2,7 +2,6 @@
 #include "sync/entry.hpp"
 #include "sync/ignore.hpp"
 
-#include <set>
 #include <string>
 #include <vector>
 
@@ -16,9 +15,11 @@ struct Plan {
     std::vector<Entry> modes;   ///< same content, other permission bits
     std::vector<Entry> folders; ///< new ones, and those whose time or mode is or will be other; by path
     std::vector<std::string> new_folders;
-    std::vector<std::string> obstacles; ///< things of another type in the way, with what is in them; removed first
-    std::vector<std::string> blocked;   ///< folders where a file or link belongs, and not to be removed: refused
-    std::vector<std::string> removed;   ///< files and links that only the target has
+    std::vector<std::string>
+        obstacles; ///< things of another type in the way, with what is in them; removed first
+    std::vector<std::string>
+        blocked; ///< folders where a file or link belongs, and not to be removed: refused
+    std::vector<std::string> removed;         ///< files and links that only the target has
     std::vector<std::string> removed_folders; ///< deepest first
     std::vector<std::string> skipped;         ///< special files: "path: why"
     std::uint64_t bytes = 0;                  ///< of files and large
@@ -28,14 +29,10 @@ struct Plan {
 };
 
 struct PlanOptions {
-    bool remove = false;         ///< what only the target has goes, unless ignored
-    bool from_is_filtered = false; ///< nothing in `from` is ignored
-    bool with_fraction = true;   ///< times are compared to the nanosecond, else to the second
+    bool remove = false;             ///< what only the target has goes, unless ignored
+    bool from_is_filtered = false;   ///< nothing in `from` is ignored
+    bool with_fraction = true;       ///< times are compared to the nanosecond, else to the second
     std::uint64_t large = 64u << 20; ///< bytes from which a file is sent in pieces
-    /// Files that are the same although their times are equal or not: content was compared (`checksum`). Those in
-    /// `different` are sent whatever their times say; others of equal size are not.
-    bool by_content = false;
-    std::set<std::string> different = {};
 };
 
 /// `from` and `to` ordered by path. `ignore` covers both.

@@ -50,7 +50,9 @@ struct Pull {
     std::string said;                   // why, in the other side's words
     Summary summary;
 
-    const std::string& there(const Entry& entry) const { return remote_name.empty() ? entry.path : remote_name; }
+    const std::string& there(const Entry& entry) const {
+        return remote_name.empty() ? entry.path : remote_name;
+    }
 };
 using PullPtr = std::shared_ptr<Pull>;
 
@@ -71,7 +73,8 @@ tl::unexpected<Error> not_there(const Pull& pull) {
 // A folder is asked for as such; only when it is a file its folder is.
 Async<void> list_there(PullPtr pull) {
     pull->target = plain_remote(pull->options.remote);
-    Async<Manifest> listing = list_remote(pull->loop, pull->session, pull->target, "", std::string(kStagePrefix));
+    Async<Manifest> listing =
+        list_remote(pull->loop, pull->session, pull->target, "", std::string(kStagePrefix));
     Result<Manifest> manifest = co_await std::move(listing);
     if (!manifest)
         co_return fail(manifest.error().in(pull->doing));
@@ -117,8 +120,8 @@ Result<void> list_here(Pull& pull) {
         pull.walked.ignore = make_ignore(pull.options.ignore);
         return {};
     }
-    Result<Walked> walked = pull.local_name.empty() ? walk(pull.root, pull.options.ignore)
-                                                    : walk_one(path, pull.local_name);
+    Result<Walked> walked =
+        pull.local_name.empty() ? walk(pull.root, pull.options.ignore) : walk_one(path, pull.local_name);
     if (!walked)
         return fail(walked.error());
     pull.walked = std::move(*walked);
@@ -127,10 +130,11 @@ Result<void> list_here(Pull& pull) {
 
 Result<void> check_plan(const Pull& pull) {
     if (!pull.plan.blocked.empty())
-        return fail(Kind::conflict,
-                    fmt::format("{}: {} is a folder here and none there", pull.doing, pull.plan.blocked.front()),
-                    pull.local_name.empty() ? "remove it here, or pull with delete"
-                                            : "end the local path with a slash to pull into that folder");
+        return fail(
+            Kind::conflict,
+            fmt::format("{}: {} is a folder here and none there", pull.doing, pull.plan.blocked.front()),
+            pull.local_name.empty() ? "remove it here, or pull with delete"
+                                    : "end the local path with a slash to pull into that folder");
     if (pull.options.remove && pull.manifest.tree.empty() && !pull.options.allow_empty)
         return fail(Kind::conflict,
                     fmt::format("{}: nothing is there, so everything here would be deleted", pull.doing),
@@ -250,7 +254,8 @@ Async<void> fetch_range(PullPtr pull, std::shared_ptr<LargePull> file, Piece pie
     const std::uint64_t count = (piece.size + kPieceUnit - 1) / kPieceUnit;
     std::string line =
         send_range_command(pull->target, pull->there(file->entry), piece.offset / kPieceUnit, count);
-    Async<ssh::ExecResult> reading = read_stream(pull->loop, session, std::move(line), "", std::move(handler));
+    Async<ssh::ExecResult> reading =
+        read_stream(pull->loop, session, std::move(line), "", std::move(handler));
     Result<ssh::ExecResult> result = co_await std::move(reading);
     if (!result)
         co_return fail(result.error().in(pull->doing));
@@ -377,12 +382,13 @@ Async<void> carry_out(PullPtr pull) {
 tl::unexpected<Error> still_changing(const Pull& pull) {
     Error error;
     error.kind = pull.said.empty() ? Kind::conflict : Kind::io;
-    error.message = fmt::format("{}: {}{} did not arrive as listed, three times: {}; all else is here", pull.doing,
-                                pull.unsettled.front(),
-                                pull.unsettled.size() > 1 ? fmt::format(" (and {} more)", pull.unsettled.size() - 1) : "",
-                                pull.said.empty() ? "it changes while it is read"
-                                                  : pull.said.substr(0, pull.said.find('\n')));
-    error.hint = "pull again when nobody writes to it, leave it out with an exclude pattern, or check who may read it";
+    error.message = fmt::format(
+        "{}: {}{} did not arrive as listed, three times: {}; all else is here", pull.doing,
+        pull.unsettled.front(),
+        pull.unsettled.size() > 1 ? fmt::format(" (and {} more)", pull.unsettled.size() - 1) : "",
+        pull.said.empty() ? "it changes while it is read" : pull.said.substr(0, pull.said.find('\n')));
+    error.hint =
+        "pull again when nobody writes to it, leave it out with an exclude pattern, or check who may read it";
     return fail(std::move(error));
 }
 
@@ -415,7 +421,8 @@ Async<Summary> pull(net::Loop& loop, std::shared_ptr<ssh::Session> session, Opti
     const double begun = loop.system().monotonic();
     auto pull = std::make_shared<Pull>(loop, std::move(session), std::move(options), std::move(progress));
     if (pull->options.local.empty() || pull->options.remote.empty())
-        co_return fail(Kind::invalid, "pull: a path is missing", "give the path on the other side and the local one");
+        co_return fail(Kind::invalid, "pull: a path is missing",
+                       "give the path on the other side and the local one");
     std::function<Result<Claim>()> claiming = [pull, tag = loop.system().random_tag(24)] {
         const std::string local = std::filesystem::absolute(pull->options.local).lexically_normal().string();
         return claim(pull->options.state, fmt::format("pull\n{}\n{}", local, pull->options.remote), tag);

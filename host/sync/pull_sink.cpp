@@ -140,9 +140,10 @@ Result<bool> PieceSink::is_there() {
     std::string piece(1u << 20, '\0');
     Sha256 hash;
     for (std::uint64_t done = 0; done < size_;) {
-        const ssize_t count = ::pread(file->get(), piece.data(),
-                                      static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), size_ - done)),
-                                      static_cast<off_t>(offset_ + done));
+        const ssize_t count =
+            ::pread(file->get(), piece.data(),
+                    static_cast<std::size_t>(std::min<std::uint64_t>(piece.size(), size_ - done)),
+                    static_cast<off_t>(offset_ + done));
         if (count <= 0)
             return false;
         hash.update(std::string_view(piece).substr(0, static_cast<std::size_t>(count)));

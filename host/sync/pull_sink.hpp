@@ -10,8 +10,8 @@
 
 namespace podsmith::sync {
 
-/// Takes apart what `cat a b c` sends: the files' sizes are known, so their content is all there is. Each file goes
-/// into the stage folder and waits there for its hash. Blocks (for the pool).
+/// Takes apart what `cat a b c` sends: the files' sizes are known, so their content is all there is. Each
+/// file goes into the stage folder and waits there for its hash. Blocks (for the pool).
 class SegmentSink {
 public:
     SegmentSink(std::shared_ptr<LocalTree> tree, std::string number, std::vector<Entry> entries)
@@ -19,8 +19,8 @@ public:
 
     /// More content. What is more than the files hold shows in a hash.
     Result<void> take(std::string_view bytes);
-    /// The next files' hashes, as the other side has them, in order. Files whose content and hash are both here get
-    /// their names; after the first that is not right (it has changed meanwhile) no more do.
+    /// The next files' hashes, as the other side has them, in order. Files whose content and hash are both
+    /// here get their names; after the first that is not right (it has changed meanwhile) no more do.
     Result<void> check(const std::vector<std::string>& hashes);
     /// How many, from the first on, have got their names.
     std::size_t placed() const { return placed_; }

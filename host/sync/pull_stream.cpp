@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t kBatch = 1u << 20;
 constexpr std::size_t kMostErrors = 4000;
-// What may be under way at once on a long line. On a short one the usual 2 MiB are faster: libssh2 looks through all
-// that waits.
+// What may be under way at once on a long line. On a short one the usual 2 MiB are faster: libssh2 looks
+// through all that waits.
 constexpr unsigned kFarWindow = 8u << 20;
 
 constexpr std::string_view kSendFiles = R"sh(
@@ -58,8 +58,8 @@ private:
 
 } // namespace
 
-net::Async<ssh::ExecResult> read_stream(net::Loop& loop, std::shared_ptr<ssh::Session> session, std::string command,
-                                        std::string input, StreamHandler handler) {
+net::Async<ssh::ExecResult> read_stream(net::Loop& loop, std::shared_ptr<ssh::Session> session,
+                                        std::string command, std::string input, StreamHandler handler) {
     ssh::ExecRequest request;
     request.command = std::move(command);
     request.input = std::move(input);

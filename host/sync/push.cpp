@@ -81,7 +81,8 @@ ssh::Source once(std::string text) {
 }
 
 // Runs a command that must succeed.
-Async<std::string> command(PushPtr push, std::shared_ptr<ssh::Session> session, std::string line, std::string input) {
+Async<std::string> command(PushPtr push, std::shared_ptr<ssh::Session> session, std::string line,
+                           std::string input) {
     ssh::Source source = once(std::move(input));
     Async<ssh::ExecResult> feeding = ssh::feed(push->loop, session, std::move(line), std::move(source));
     Result<ssh::ExecResult> result = co_await std::move(feeding);
@@ -96,7 +97,8 @@ Async<std::string> command(PushPtr push, std::shared_ptr<ssh::Session> session, 
 
 Result<void> split_paths(Push& push) {
     if (push.options.local.empty() || push.options.remote.empty())
-        return fail(Kind::invalid, "push: a path is missing", "give the local path and the one on the other side");
+        return fail(Kind::invalid, "push: a path is missing",
+                    "give the local path and the one on the other side");
     std::error_code code;
     const std::filesystem::path local(push.options.local);
     if (std::filesystem::is_directory(local, code)) {
@@ -120,7 +122,8 @@ Async<void> list_there(PushPtr push) {
         co_return fail(manifest.error().in(push->doing));
     push->manifest = std::move(*manifest);
     if (push->manifest.exists && !push->manifest.is_folder)
-        co_return fail(Kind::conflict, fmt::format("{}: {} is no folder there", push->doing, push->stage.target),
+        co_return fail(Kind::conflict,
+                       fmt::format("{}: {} is no folder there", push->doing, push->stage.target),
                        "name another place, or remove it first");
     co_return Result<void>();
 }
@@ -140,14 +143,16 @@ Async<void> list_here(PushPtr push) {
 
 Result<void> check_plan(const Push& push) {
     if (!push.plan.blocked.empty())
-        return fail(Kind::conflict,
-                    fmt::format("{}: {} is a folder there and none here", push.doing, push.plan.blocked.front()),
-                    push.only.empty() ? "remove it there, or push with delete"
-                                      : "end the remote path with a slash to push into that folder");
+        return fail(
+            Kind::conflict,
+            fmt::format("{}: {} is a folder there and none here", push.doing, push.plan.blocked.front()),
+            push.only.empty() ? "remove it there, or push with delete"
+                              : "end the remote path with a slash to push into that folder");
     if (push.options.remove && push.walked.tree.empty() && !push.options.allow_empty)
-        return fail(Kind::conflict, fmt::format("{}: nothing here is to be pushed, so everything there would be deleted",
-                                                push.doing),
-                    "if that is meant, say so with allow_empty (--allow-empty)");
+        return fail(
+            Kind::conflict,
+            fmt::format("{}: nothing here is to be pushed, so everything there would be deleted", push.doing),
+            "if that is meant, say so with allow_empty (--allow-empty)");
     return {};
 }
 
@@ -210,7 +215,8 @@ std::shared_ptr<SegmentSource> make_source(Push& push, std::vector<Entry> entrie
     facts.root = push.options.local;
     facts.file = push.file;
     facts.number = "s" + std::to_string(push.segments++);
-    // Where python puts the files in place it sets their times as well: a third of the stream for small files.
+    // Where python puts the files in place it sets their times as well: a third of the stream for small
+    // files.
     facts.with_fraction = push.manifest.has_fraction && !push.manifest.has_python;
     facts.with_content = with_content;
     facts.new_folders = push.new_parents(entries);
@@ -336,7 +342,8 @@ Async<std::string> hash_here(PushPtr push, std::string path, Piece piece) {
 }
 
 // False: it must be sent.
-Async<bool> is_there(PushPtr push, std::shared_ptr<LargeFile> file, Piece piece, std::shared_ptr<ssh::Session> session) {
+Async<bool> is_there(PushPtr push, std::shared_ptr<LargeFile> file, Piece piece,
+                     std::shared_ptr<ssh::Session> session) {
     Async<std::string> asking = hash_there(push, session, piece);
     Result<std::string> there = co_await std::move(asking);
     if (!there)
@@ -348,7 +355,8 @@ Async<bool> is_there(PushPtr push, std::shared_ptr<LargeFile> file, Piece piece,
     co_return *here == *there;
 }
 
-Async<void> send_range(PushPtr push, std::shared_ptr<LargeFile> file, Piece piece, std::shared_ptr<ssh::Session> session) {
+Async<void> send_range(PushPtr push, std::shared_ptr<LargeFile> file, Piece piece,
+                       std::shared_ptr<ssh::Session> session) {
     auto source = std::make_shared<PieceSource>(file->path, piece.offset, piece.size);
     ssh::Source next = [source] { return source->next(); };
     auto count = std::make_shared<std::uint64_t>(0);
@@ -383,7 +391,8 @@ Async<void> place_part(PushPtr push, std::shared_ptr<LargeFile> file, std::share
         co_return Result<void>();
     }
     const Entry& entry = file->entry;
-    std::string line = place_part_command(push->stage, file->part, entry.size, entry.path, entry.mode, entry.mtime);
+    std::string line =
+        place_part_command(push->stage, file->part, entry.size, entry.path, entry.mode, entry.mtime);
     Async<std::string> placing = command(push, session, std::move(line), "");
     Result<std::string> placed = co_await std::move(placing);
     if (!placed)
@@ -393,7 +402,8 @@ Async<void> place_part(PushPtr push, std::shared_ptr<LargeFile> file, std::share
     co_return Result<void>();
 }
 
-Async<void> send_piece(PushPtr push, std::shared_ptr<LargeFile> file, Piece piece, std::shared_ptr<ssh::Session> session) {
+Async<void> send_piece(PushPtr push, std::shared_ptr<LargeFile> file, Piece piece,
+                       std::shared_ptr<ssh::Session> session) {
     bool is_done = false;
     if (piece.offset < file->there) {
         Async<bool> looking = is_there(push, file, piece, session);
@@ -454,8 +464,9 @@ Result<void> check_changed(const Push& push) {
         return {};
     Error error;
     error.kind = Kind::conflict;
-    error.message = fmt::format("{}: {} changed while it was sent{}; all else is there", push.doing, push.changed.front(),
-                                push.changed.size() > 1 ? fmt::format(" (and {} more)", push.changed.size() - 1) : "");
+    error.message =
+        fmt::format("{}: {} changed while it was sent{}; all else is there", push.doing, push.changed.front(),
+                    push.changed.size() > 1 ? fmt::format(" (and {} more)", push.changed.size() - 1) : "");
     error.hint = "push again when nobody writes to it, or leave it out with an ignore pattern";
     error.retryable = true;
     return fail(std::move(error));
@@ -464,7 +475,8 @@ Result<void> check_changed(const Push& push) {
 Async<void> carry_out(PushPtr push) {
     if (!push->plan.obstacles.empty()) {
         std::string line = prepare_command(push->stage);
-        Async<std::string> preparing = command(push, push->session, std::move(line), prepare_input(push->plan));
+        Async<std::string> preparing =
+            command(push, push->session, std::move(line), prepare_input(push->plan));
         Result<std::string> prepared = co_await std::move(preparing);
         if (!prepared)
             co_return fail(prepared.error());
@@ -509,7 +521,8 @@ Async<Summary> push(net::Loop& loop, std::shared_ptr<ssh::Session> session, Opti
     Result<void> compared = co_await std::move(comparing);
     if (!compared)
         co_return fail(compared.error());
-    if (!push->options.dry_run && !(push->plan.is_empty() && push->manifest.staged.empty() && push->manifest.exists)) {
+    if (!push->options.dry_run &&
+        !(push->plan.is_empty() && push->manifest.staged.empty() && push->manifest.exists)) {
         Async<void> working = carry_out(push);
         Result<void> done = co_await std::move(working);
         if (!done)

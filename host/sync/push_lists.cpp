@@ -22,7 +22,8 @@ std::string mode_script(const std::vector<Entry>& entries) {
     for (const auto& [mode, list] : modes) {
         std::string line;
         for (const Entry* entry : list) {
-            line += (line.empty() ? fmt::format("chmod {:04o} -- ", mode) : std::string(" ")) + shell_quote(entry->path);
+            line += (line.empty() ? fmt::format("chmod {:04o} -- ", mode) : std::string(" ")) +
+                    shell_quote(entry->path);
             if (line.size() > kCommandLine)
                 text += std::exchange(line, "") + " || exit 4\n";
         }
@@ -57,7 +58,8 @@ std::string finish_input(const Plan& plan, bool with_fraction) {
     append_tar_file(out, "rmdir", with_zeros(plan.removed_folders));
     append_tar_file(out, "folders", with_zeros(plan.new_folders));
     append_tar_file(out, "modes", mode_script(plan.modes));
-    append_tar_file(out, "folders.tar", plan.folders.empty() ? "" : folders_archive(plan.folders, with_fraction));
+    append_tar_file(out, "folders.tar",
+                    plan.folders.empty() ? "" : folders_archive(plan.folders, with_fraction));
     append_tar_file(out, "end", "");
     append_tar_end(out);
     return out;

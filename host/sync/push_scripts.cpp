@@ -144,10 +144,11 @@ touch -d "$8" "$4" 2>/dev/null || touch -d "$9" "$4" || exit 4
 mv -f -- "$4" "../$6"
 )sh";
 
-std::string command(const Stage& stage, const std::string& attempt, std::string_view first, std::string_view second,
-                    std::initializer_list<std::string> arguments) {
-    std::string line = fmt::format("exec sh -c {} sh {} {} {}", shell_quote(std::string(first) + std::string(second)),
-                                   shell_quote(stage.target), shell_quote(stage.name), shell_quote(attempt));
+std::string command(const Stage& stage, const std::string& attempt, std::string_view first,
+                    std::string_view second, std::initializer_list<std::string> arguments) {
+    std::string line =
+        fmt::format("exec sh -c {} sh {} {} {}", shell_quote(std::string(first) + std::string(second)),
+                    shell_quote(stage.target), shell_quote(stage.name), shell_quote(attempt));
     for (const std::string& argument : arguments)
         line += " " + shell_quote(argument);
     return line;
@@ -158,17 +159,18 @@ std::string mebibytes(std::uint64_t bytes) {
 }
 
 std::string python_line(std::string_view arguments) {
-    return fmt::format("\nexec python3 -I -S -c \"${{{}}}\" {}\n", arguments.substr(0, 1), arguments.substr(2));
+    return fmt::format("\nexec python3 -I -S -c \"${{{}}}\" {}\n", arguments.substr(0, 1),
+                       arguments.substr(2));
 }
 
 } // namespace
 
 std::string segment_command(const Stage& stage, const std::string& attempt, const std::string& number) {
-    const std::string receive = fmt::format("{} tar -xpf - || exit 5\n[ -f $4.end ] || exit 6\n", stage.unpack);
-    const std::string begin = std::string(kEnter) + receive;
+    const std::string begin = std::string(kEnter) + "tar -xpf - || exit 5\n[ -f $4.end ] || exit 6\n";
     if (!stage.has_python)
         return command(stage, attempt, begin, kCheckAndPlace, {number});
-    return command(stage, attempt, begin, python_line("5 \"$4\""), {number, std::string(kCheckAndPlacePython)});
+    return command(stage, attempt, begin, python_line("5 \"$4\""),
+                   {number, std::string(kCheckAndPlacePython)});
 }
 
 std::string prepare_command(const Stage& stage) {
@@ -182,7 +184,7 @@ std::string finish_command(const Stage& stage) {
 std::string write_piece_command(const Stage& stage, const Piece& piece) {
     if (stage.has_python)
         return command(stage, stage.attempt, std::string(kEnter) + "cd .. || exit 4",
-                       stage.unpack + python_line("7 \"$4\" \"$5\" \"$6\" write"),
+                       python_line("7 \"$4\" \"$5\" \"$6\" write"),
                        {piece.part, std::to_string(piece.offset), std::to_string(piece.size),
                         std::string(kPiecePython)});
     return command(stage, stage.attempt, kEnter, std::string(kWritePiece) + std::string(kHashPiece),

@@ -2,9 +2,9 @@
 #include <cstdint>
 #include <string>
 
-// What runs on the other side during a push: sh and coreutils; python3 does the same faster where it is there.
-// In the target folder lies the stage `.podsmith-part-ID`; in it a folder for each attempt, so that what is left of
-// a broken one cannot get in the way of the next. All of it can be run again at any time.
+// What runs on the other side during a push: sh and coreutils; python3 does the same faster where it is
+// there. In the target folder lies the stage `.podsmith-part-ID`; in it a folder for each attempt, so that
+// what is left of a broken one cannot get in the way of the next. All of it can be run again at any time.
 namespace podsmith::sync {
 
 struct Stage {
@@ -12,7 +12,6 @@ struct Stage {
     std::string name;    ///< ".podsmith-part-ID"
     std::string attempt; ///< folder in it
     bool has_python = false;
-    std::string unpack = ""; ///< "zstd -dc |" or "gzip -dc |" or ""
 
     std::string path() const { return name + "/" + attempt; }
 };

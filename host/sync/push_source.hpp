@@ -16,14 +16,15 @@ namespace podsmith::sync {
 class SegmentSource {
 public:
     struct Facts {
-        std::string root; ///< local folder of the paths
+        std::string root;      ///< local folder of the paths
         std::string file = {}; ///< not "": what the one entry is read from
         std::string number;
         bool with_fraction = true; ///< exact times in the archive; else only in the list of places
-        bool with_content = true; ///< false: the other side has it all and only checks
+        bool with_content = true;  ///< false: the other side has it all and only checks
         std::vector<std::string> new_folders = {}; ///< to be made there first
     };
-    SegmentSource(Facts facts, std::vector<Entry> entries) : facts_(std::move(facts)), entries_(std::move(entries)) {}
+    SegmentSource(Facts facts, std::vector<Entry> entries)
+        : facts_(std::move(facts)), entries_(std::move(entries)) {}
 
     /// About a MiB; "" at the end. Error{io, not_found} names a local file that cannot be read.
     Result<std::string> next();

@@ -12,20 +12,15 @@ namespace podsmith::sync {
 
 using net::Async;
 
-/// When data is compressed on its way: where the line is long and a sample of the data shrinks, always, never.
-enum class Compress { automatic, always, never };
-
-/// What push and pull take. Paths: `remote` names the result, a folder's content goes into it; for a single file
-/// a slash at its end means "into this folder". A slash at the end of a folder's name says nothing.
+/// What push and pull take. Paths: `remote` names the result, a folder's content goes into it; for a single
+/// file a slash at its end means "into this folder". A slash at the end of a folder's name says nothing.
 struct Options {
     std::string local;
     std::string remote;
     IgnoreOptions ignore = {};
     bool dry_run = false;
-    bool remove = false;      ///< what only the target has goes (ignored things stay)
-    bool allow_empty = false; ///< `remove` with an empty source: everything goes
-    bool checksum = false;    ///< content decides what differs, not size and time
-    Compress compress = Compress::automatic;
+    bool remove = false;             ///< what only the target has goes (ignored things stay)
+    bool allow_empty = false;        ///< `remove` with an empty source: everything goes
     std::uint64_t large = 64u << 20; ///< bytes from which a file is sent in pieces and resumed
     std::uint64_t piece = 32u << 20; ///< bytes of such a piece; a multiple of 1 MiB
     std::filesystem::path state; ///< podsmith's state folder: locks, so that a transfer runs once at a time
@@ -50,18 +45,19 @@ struct Summary {
     std::uint64_t files = 0; ///< sent, links included
     std::uint64_t bytes = 0; ///< of those files
     std::uint64_t unchanged = 0;
-    std::uint64_t resumed = 0; ///< files that an earlier transfer had brought over and that only had to be put in place
+    std::uint64_t resumed =
+        0; ///< files that an earlier transfer had brought over and that only had to be put in place
     std::uint64_t deleted = 0;
     std::vector<std::string> skipped; ///< "path: why"
     std::vector<Change> changes;      ///< what was, or (dry run) would be, done; by path within each action
     double seconds = 0;
 };
 
-/// Makes the remote tree have what the local one has. Waits. Files appear under their names whole and verified
-/// (SHA-256), each by a rename; what was done before a broken connection is not done again by the next call with
-/// the same paths. The session must stay alive; more connections may be made.
-/// Errors: not_found, invalid (local path), conflict (a folder in the way; an empty source), io (the other side's
-/// or the local disk, with its words), protocol (a hash that differs, names the file), network.
+/// Makes the remote tree have what the local one has. Waits. Files appear under their names whole and
+/// verified (SHA-256), each by a rename; what was done before a broken connection is not done again by the
+/// next call with the same paths. The session must stay alive; more connections may be made. Errors:
+/// not_found, invalid (local path), conflict (a folder in the way; an empty source), io (the other side's or
+/// the local disk, with its words), protocol (a hash that differs, names the file), network.
 Async<Summary> push(net::Loop& loop, std::shared_ptr<ssh::Session> session, Options options,
                     std::shared_ptr<Progress> progress);
 

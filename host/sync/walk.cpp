@@ -24,8 +24,8 @@ struct FolderCloser {
 using FolderPtr = std::unique_ptr<DIR, FolderCloser>;
 
 tl::unexpected<Error> read_error(const std::string& path) {
-    return fail(errno == ENOENT ? Kind::not_found : Kind::io, fmt::format("read {}: {}", path, std::strerror(errno)),
-                "check the path and who may read it");
+    return fail(errno == ENOENT ? Kind::not_found : Kind::io,
+                fmt::format("read {}: {}", path, std::strerror(errno)), "check the path and who may read it");
 }
 
 const char* special_kind(unsigned mode) {

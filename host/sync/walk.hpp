@@ -26,8 +26,8 @@ struct Walked {
 Ignore make_ignore(const IgnoreOptions& options);
 
 /// Lists what is under the local folder `root` and not ignored; links are listed, not followed. Reads
-/// `.podsmithignore` in each folder. Blocks (for the pool). Errors: not_found; invalid when it is no folder; io
-/// names a folder that cannot be read.
+/// `.podsmithignore` in each folder. Blocks (for the pool). Errors: not_found; invalid when it is no folder;
+/// io names a folder that cannot be read.
 Result<Walked> walk(const std::string& root, const IgnoreOptions& options);
 
 /// One local file or link as a tree of one, under `name`.

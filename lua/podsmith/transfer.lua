@@ -11,8 +11,6 @@ local M = {}
 ---@field delete? boolean what only the target has goes; what is ignored stays
 ---@field allow_empty? boolean with delete: also when the source is empty
 ---@field dry_run? boolean nothing is done; `changes` of the summary says what would be
----@field checksum? boolean content decides what differs, not size and time
----@field compress? "auto"|"always"|"never"
 ---@field on_progress? fun(progress: podsmith.TransferProgress) called up to five times a second
 
 ---@class podsmith.TransferProgress
@@ -33,7 +31,7 @@ local M = {}
 ---@field changes {action: string, path: string, size: integer}[]
 ---@field seconds number
 
-M.OPTIONS = { "exclude", "default_ignores", "delete", "allow_empty", "dry_run", "checksum", "compress", "on_progress" }
+M.OPTIONS = { "exclude", "default_ignores", "delete", "allow_empty", "dry_run", "on_progress" }
 
 local INTERVAL = 0.2 -- seconds between two calls of on_progress
 local ATTEMPTS = 8 -- in a row without a file or a MiB of progress

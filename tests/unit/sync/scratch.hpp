@@ -32,8 +32,8 @@ inline void put(const std::filesystem::path& path, const std::string& content, u
 
 /// Files of every awkward kind.
 inline void put_odd_tree(const std::filesystem::path& root) {
-    for (const std::string name : {"plain", "a b", "it's", "\"q\"", "new\nline", "\xff\xfe", "-n", "-", "$(id)",
-                                   "back\\slash", "\xc3\xa4", "*", ".hidden", "tab\t"}) {
+    for (const std::string name : {"plain", "a b", "it's", "\"q\"", "new\nline", "\xff\xfe", "-n", "-",
+                                   "$(id)", "back\\slash", "\xc3\xa4", "*", ".hidden", "tab\t"}) {
         put(root / name, name + name);
         put(root / "d" / name / name, name);
     }
@@ -48,8 +48,11 @@ inline void put_odd_tree(const std::filesystem::path& root) {
     put(root / "read only", "r", 0444);
     std::filesystem::create_directories(root / "empty folder");
     ::chmod((root / "empty folder").c_str(), 0750);
-    for (const auto& [name, target] : {std::pair<std::string, std::string>{"l1", "a b"}, {"l2", "/etc/passwd"},
-                                       {"l3", "nowhere\n"}, {"l4", std::string(150, 'y')}, {"l5", "d"}})
+    for (const auto& [name, target] : {std::pair<std::string, std::string>{"l1", "a b"},
+                                       {"l2", "/etc/passwd"},
+                                       {"l3", "nowhere\n"},
+                                       {"l4", std::string(150, 'y')},
+                                       {"l5", "d"}})
         std::filesystem::create_symlink(target, root / name);
     const timespec times[2] = {{1, 1}, {1234567890, 123456789}};
     ::utimensat(AT_FDCWD, (root / "empty folder").c_str(), times, 0);
@@ -58,15 +61,17 @@ inline void put_odd_tree(const std::filesystem::path& root) {
 
 /// What find says of everything below: names, kinds, modes, times, sizes, links. `seconds`: no fractions.
 inline std::string described(const std::filesystem::path& root, bool seconds = false) {
-    return tests::run_program({"sh", "-c",
-                               seconds ? "cd \"$1\" && find . -mindepth 1 -type f -printf '%y %m %Ts %s %P\\0' | sort -z"
-                                       : "cd \"$1\" && find . -mindepth 1 ! -type p '(' -type l -printf 'l %l %P\\0' -o "
-                                         "-type d -printf 'd %m %T@ %P\\0' -o -printf '%y %m %T@ %s %P\\0' ')' | sort -z",
-                               "sh", root.string()});
+    return tests::run_program(
+        {"sh", "-c",
+         seconds ? "cd \"$1\" && find . -mindepth 1 -type f -printf '%y %m %Ts %s %P\\0' | sort -z"
+                 : "cd \"$1\" && find . -mindepth 1 ! -type p '(' -type l -printf 'l %l %P\\0' -o "
+                   "-type d -printf 'd %m %T@ %P\\0' -o -printf '%y %m %T@ %s %P\\0' ')' | sort -z",
+         "sh", root.string()});
 }
 
 inline bool same_content(const std::filesystem::path& a, const std::filesystem::path& b) {
-    return !tests::run_program({"sh", "-c", "diff -r --no-dereference \"$1\" \"$2\" && echo same", "sh", a.string(), b.string()})
+    return !tests::run_program({"sh", "-c", "diff -r --no-dereference \"$1\" \"$2\" && echo same", "sh",
+                                a.string(), b.string()})
                 .empty();
 }
 

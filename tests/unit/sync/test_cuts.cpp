@@ -1,5 +1,5 @@
-// The connection is cut at many points: nothing half-written shows, and the next transfer completes without sending
-// again what had arrived.
+// The connection is cut at many points: nothing half-written shows, and the next transfer completes without
+// sending again what had arrived.
 #include "sync/transfer.hpp"
 #include "unit/ssh/world.hpp"
 #include "unit/sync/scratch.hpp"
@@ -22,8 +22,8 @@ std::string noise(std::mt19937& random, std::size_t size) {
 void check_nothing_half(const std::filesystem::path& from, const std::filesystem::path& to) {
     if (!std::filesystem::exists(to))
         return;
-    for (auto item = std::filesystem::recursive_directory_iterator(to); item != std::filesystem::recursive_directory_iterator();
-         ++item) {
+    for (auto item = std::filesystem::recursive_directory_iterator(to);
+         item != std::filesystem::recursive_directory_iterator(); ++item) {
         if (item->path().filename().string().starts_with(".podsmith-part-")) {
             item.disable_recursion_pending();
             continue;
@@ -33,7 +33,8 @@ void check_nothing_half(const std::filesystem::path& from, const std::filesystem
     }
 }
 
-using Transfer = Async<Summary> (*)(net::Loop&, std::shared_ptr<ssh::Session>, Options, std::shared_ptr<Progress>);
+using Transfer = Async<Summary> (*)(net::Loop&, std::shared_ptr<ssh::Session>, Options,
+                                    std::shared_ptr<Progress>);
 
 // One transfer that is cut when `bytes` are on their way; true when it was done before.
 bool run_cut(ssh::Fixture& f, Transfer transfer, const Options& options, std::uint64_t bytes) {
@@ -41,7 +42,8 @@ bool run_cut(ssh::Fixture& f, Transfer transfer, const Options& options, std::ui
     std::optional<Result<Summary>> result;
     std::function<void(Result<Summary>)> done = [&](Result<Summary> value) { result = std::move(value); };
     net::start<Summary>(f.world.loop, transfer(f.world.loop, f.session, options, progress), std::move(done));
-    f.world.run_until([&] { return result.has_value() || (progress->is_planned && progress->bytes >= bytes); });
+    f.world.run_until(
+        [&] { return result.has_value() || (progress->is_planned && progress->bytes >= bytes); });
     const bool was_cut = !result.has_value();
     if (was_cut)
         f.sshd->kill_all();
@@ -83,7 +85,8 @@ void check_cuts(Transfer transfer, bool is_push) {
                 break;
             check_nothing_half(from, to);
         }
-        const Result<Summary> last = f.world.wait(transfer(f.world.loop, f.session, options, std::make_shared<Progress>()));
+        const Result<Summary> last =
+            f.world.wait(transfer(f.world.loop, f.session, options, std::make_shared<Progress>()));
         REQUIRE_MESSAGE(last, (last ? "" : last.error().text()));
         resumed += last->resumed;
         CHECK(same_content(from, to));

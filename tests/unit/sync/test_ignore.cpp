@@ -95,7 +95,9 @@ const std::vector<Case> kCases{
 // What git says; a path below an ignored folder counts.
 bool git_ignores(const std::filesystem::path& repository, const Case& item) {
     std::ofstream(repository / ".gitignore", std::ios::binary) << item.rules << "\n";
-    return !tests::run_program({"git", "-C", repository.string(), "check-ignore", "--no-index", "--", item.path}).empty();
+    return !tests::run_program(
+                {"git", "-C", repository.string(), "check-ignore", "--no-index", "--", item.path})
+                .empty();
 }
 
 } // namespace
@@ -127,8 +129,8 @@ TEST_CASE("git agrees with every line of the table") {
 
 TEST_CASE("a walk leaves out defaults, folders' own rules and the caller's, in that order of strength") {
     const Scratch scratch;
-    for (const char* path : {".git/config", "a.pyc", "src/__pycache__/x", "src/a.txt", "src/keep.log", "src/drop.log",
-                             "src/deep/drop.log", "data/big.bin", ".podsmith-part-abc/t/x"})
+    for (const char* path : {".git/config", "a.pyc", "src/__pycache__/x", "src/a.txt", "src/keep.log",
+                             "src/drop.log", "src/deep/drop.log", "data/big.bin", ".podsmith-part-abc/t/x"})
         put(scratch.path / path, "x");
     put(scratch.path / ".podsmithignore", "*.log\n!a.pyc\n");
     put(scratch.path / "src/.podsmithignore", "!keep.log\n/drop.log\n");
@@ -139,8 +141,8 @@ TEST_CASE("a walk leaves out defaults, folders' own rules and the caller's, in t
     std::vector<std::string> paths;
     for (const Entry& entry : walked->tree)
         paths.push_back(entry.path);
-    CHECK(paths == std::vector<std::string>{".podsmithignore", "a.pyc", "src", "src/.podsmithignore", "src/a.txt",
-                                            "src/deep", "src/keep.log"});
+    CHECK(paths == std::vector<std::string>{".podsmithignore", "a.pyc", "src", "src/.podsmithignore",
+                                            "src/a.txt", "src/deep", "src/keep.log"});
     CHECK(walked->ignore.excludes_tree("src/deep/drop.log", false));
     CHECK_FALSE(walked->ignore.excludes_tree("src/keep.log", false));
     CHECK(walked->ignore.excludes_tree("data/x", false));

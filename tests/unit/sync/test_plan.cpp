@@ -33,7 +33,8 @@ TEST_CASE("what is the same is left alone") {
 }
 
 TEST_CASE("size, time, mode and target decide what differs") {
-    const Tree from{file("mode", 1, 1, 0755), file("new"), file("size", 2), file("time", 1, 2), link("to", "a")};
+    const Tree from{file("mode", 1, 1, 0755), file("new"), file("size", 2), file("time", 1, 2),
+                    link("to", "a")};
     const Tree to{file("mode"), file("size"), file("time"), link("to", "b")};
     const Plan plan = make_plan(from, to, {}, {});
     CHECK(paths(plan.files) == Paths{"new", "size", "time"});
@@ -47,11 +48,13 @@ TEST_CASE("without fractions of a second times are compared to the second") {
     options.with_fraction = false;
     CHECK(make_plan({file("f", 1, 1'900'000'000)}, {file("f", 1, 1'000'000'000)}, {}, options).is_empty());
     CHECK(make_plan({file("f", 1, -500'000'000)}, {file("f", 1, -1'000'000'000)}, {}, options).is_empty());
-    CHECK_FALSE(make_plan({file("f", 1, 2'000'000'000)}, {file("f", 1, 1'900'000'000)}, {}, options).is_empty());
+    CHECK_FALSE(
+        make_plan({file("f", 1, 2'000'000'000)}, {file("f", 1, 1'900'000'000)}, {}, options).is_empty());
 }
 
 TEST_CASE("something of another type is removed first, but no folder") {
-    const Plan plan = make_plan({folder("a"), file("a/f"), file("b")}, {link("a", "/etc"), folder("b"), file("b/x")}, {}, {});
+    const Plan plan = make_plan({folder("a"), file("a/f"), file("b")},
+                                {link("a", "/etc"), folder("b"), file("b/x")}, {}, {});
     CHECK(plan.obstacles == Paths{"a"});
     CHECK(plan.new_folders == Paths{"a"});
     CHECK(plan.blocked == Paths{"b"});
@@ -67,7 +70,8 @@ TEST_CASE("only what is not ignored is removed, and folders that hold such thing
     ignore.add("*.log");
     PlanOptions options;
     options.remove = true;
-    const Tree to{folder("a"), file("a/x"), folder("b"), file("b/x.log"), file("b/y"), file("c"), folder("k"), file("k/f")};
+    const Tree to{folder("a"), file("a/x"), folder("b"), file("b/x.log"),
+                  file("b/y"), file("c"),   folder("k"), file("k/f")};
     const Plan plan = make_plan({folder("k"), file("k/f")}, to, ignore, options);
     CHECK(plan.removed == Paths{"a/x", "b/y", "c"});
     CHECK(plan.removed_folders == Paths{"a"});
@@ -79,7 +83,8 @@ TEST_CASE("only what is not ignored is removed, and folders that hold such thing
 TEST_CASE("large files go in pieces, and a folder whose content changes gets its time again") {
     PlanOptions options;
     options.large = 100;
-    const Plan plan = make_plan({folder("d"), file("d/large", 100), file("d/small", 99)}, {folder("d")}, {}, options);
+    const Plan plan =
+        make_plan({folder("d"), file("d/large", 100), file("d/small", 99)}, {folder("d")}, {}, options);
     CHECK(paths(plan.large) == Paths{"d/large"});
     CHECK(paths(plan.files) == Paths{"d/small"});
     CHECK(paths(plan.folders) == Paths{"d"});

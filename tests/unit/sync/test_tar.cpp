@@ -42,7 +42,8 @@ void check_unpacked(const std::filesystem::path& root, bool with_fraction) {
     CHECK(*read_file(root / "folder" / std::string(92, 'b')) == "99 bytes");
     CHECK(*read_file(root / "folder" / std::string(93, 'b')) == "100 bytes");
     CHECK(*read_file(root / "folder" / std::string(94, 'c')) == "101 bytes");
-    CHECK(*read_file(root / "folder" / std::string(200, 'd') / std::string(200, 'e')) == std::string(512, 'x'));
+    CHECK(*read_file(root / "folder" / std::string(200, 'd') / std::string(200, 'e')) ==
+          std::string(512, 'x'));
     CHECK(read_file(root / "new\nline \xff")->empty());
     CHECK(std::filesystem::read_symlink(root / "link") == "a b");
     CHECK(std::filesystem::read_symlink(root / "long link") == std::string(300, 'l'));
@@ -66,7 +67,8 @@ TEST_CASE("GNU tar unpacks what we pack, long names, odd names and fractions of 
 }
 
 TEST_CASE("busybox tar unpacks it too") {
-    if (tests::run_program({"busybox", "true"}).empty() && tests::run_program({"busybox", "echo", "x"}).empty()) {
+    if (tests::run_program({"busybox", "true"}).empty() &&
+        tests::run_program({"busybox", "echo", "x"}).empty()) {
         MESSAGE("skipped: busybox is not installed");
         return;
     }
@@ -81,7 +83,8 @@ TEST_CASE("sizes that octal digits cannot hold are understood") {
     std::string out;
     append_tar_header(out, entry("huge", Type::file, 20'000'000'000), false);
     put(scratch.path / "a.tar", out);
-    const std::string listed = tests::run_program({"sh", "-c", "tar -tvf \"$1\" 2>/dev/null; true", "sh", scratch / "a.tar"});
+    const std::string listed =
+        tests::run_program({"sh", "-c", "tar -tvf \"$1\" 2>/dev/null; true", "sh", scratch / "a.tar"});
     CHECK(listed.find("20000000000") != std::string::npos);
 }
 

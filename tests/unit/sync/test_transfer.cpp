@@ -67,8 +67,8 @@ TEST_CASE("a tree of odd names goes there and back with its modes, times and lin
 
 TEST_CASE("the same without python3") {
     const Scratch tools;
-    for (const char* tool : {"sh", "tar", "find", "xargs", "sha256sum", "sed", "mkdir", "rm", "rmdir", "mv", "chmod", "touch",
-                             "wc", "cat", "dd", "stat"})
+    for (const char* tool : {"sh", "tar", "find", "xargs", "sha256sum", "sed", "mkdir", "rm", "rmdir", "mv",
+                             "chmod", "touch", "wc", "cat", "dd", "stat"})
         std::filesystem::create_symlink(std::string("/usr/bin/") + tool, tools.path / tool);
     Bench bench("SetEnv PATH=" + tools.path.string() + " HOME=" + tools.path.string() + "\n");
     if (!bench.sshd)
@@ -85,8 +85,8 @@ TEST_CASE("the same with nothing but busybox, to the second") {
     }
     const Scratch tools;
     const std::string busybox = found.substr(0, found.size() - 1);
-    for (const char* tool : {"sh", "tar", "find", "xargs", "sha256sum", "sed", "mkdir", "rm", "rmdir", "mv", "chmod", "touch",
-                             "wc", "cat", "dd", "stat", "readlink"})
+    for (const char* tool : {"sh", "tar", "find", "xargs", "sha256sum", "sed", "mkdir", "rm", "rmdir", "mv",
+                             "chmod", "touch", "wc", "cat", "dd", "stat", "readlink"})
         std::filesystem::create_symlink(busybox, tools.path / tool);
     Bench bench("SetEnv PATH=" + tools.path.string() + " HOME=" + tools.path.string() + "\n");
     if (bench.sshd)
@@ -163,20 +163,24 @@ TEST_CASE("a link in the way of a folder is replaced, not followed, on both side
     CHECK(std::filesystem::is_empty(bench.scratch.path / "outside"));
 }
 
-TEST_CASE("a server that lists what leads out, or sends other bytes than its hash says, writes nothing here") {
+TEST_CASE(
+    "a server that lists what leads out, or sends other bytes than its hash says, writes nothing here") {
     const Scratch tools;
-    put(tools.path / "find", "#!/bin/sh\n[ \"$1\" = / ] && exit 0\nprintf 'f 1 1.0 644\\0../evil\\0\\0'\n", 0755);
+    put(tools.path / "find", "#!/bin/sh\n[ \"$1\" = / ] && exit 0\nprintf 'f 1 1.0 644\\0../evil\\0\\0'\n",
+        0755);
     Bench hostile("SetEnv PATH=" + tools.path.string() + ":/usr/bin:/bin HOME=" + tools.path.string() + "\n");
     if (!hostile.sshd)
         return;
     put(hostile.scratch.path / "there/f", "right");
-    const Result<Summary> out = hostile.pull(hostile.options(hostile.scratch / "a/back", hostile.scratch / "there"));
+    const Result<Summary> out =
+        hostile.pull(hostile.options(hostile.scratch / "a/back", hostile.scratch / "there"));
     REQUIRE_FALSE(out);
     CHECK(out.error().kind == Kind::protocol);
     CHECK_FALSE(std::filesystem::exists(hostile.scratch.path / "a"));
     std::filesystem::remove(tools.path / "find");
     put(tools.path / "cat", "#!/bin/sh\nexec printf wrong\n", 0755);
-    const Result<Summary> wrong = hostile.pull(hostile.options(hostile.scratch / "b", hostile.scratch / "there"));
+    const Result<Summary> wrong =
+        hostile.pull(hostile.options(hostile.scratch / "b", hostile.scratch / "there"));
     REQUIRE_FALSE(wrong);
     CHECK(wrong.error().kind == Kind::conflict);
     CHECK(wrong.error().message.find("f did not arrive as listed, three times") != std::string::npos);
@@ -185,7 +189,9 @@ TEST_CASE("a server that lists what leads out, or sends other bytes than its has
 
 TEST_CASE("what arrives otherwise than it was sent is named and not put in place") {
     const Scratch tools;
-    put(tools.path / "tar", "#!/bin/sh\n/usr/bin/tar \"$@\" && case $PWD in */a*) [ ! -f t/bad ] || echo x > t/bad;; esac\n", 0755);
+    put(tools.path / "tar",
+        "#!/bin/sh\n/usr/bin/tar \"$@\" && case $PWD in */a*) [ ! -f t/bad ] || echo x > t/bad;; esac\n",
+        0755);
     Bench bench("SetEnv PATH=" + tools.path.string() + ":/usr/bin:/bin HOME=" + tools.path.string() + "\n");
     if (!bench.sshd)
         return;
@@ -210,7 +216,8 @@ TEST_CASE("a full disk there is said with its remedy, and the push completes whe
         return;
     }
     for (int i = 0; i < 5; ++i)
-        put(bench.scratch.path / "here" / std::to_string(i), std::string(700'000, static_cast<char>('a' + i)));
+        put(bench.scratch.path / "here" / std::to_string(i),
+            std::string(700'000, static_cast<char>('a' + i)));
     for (const std::uint64_t large : {std::uint64_t{1} << 30, std::uint64_t{500'000}}) {
         Options options = bench.options(bench.scratch / "here", disk + "/t");
         options.large = large;
@@ -238,7 +245,8 @@ TEST_CASE("the same transfer twice at once is refused") {
     std::optional<Result<Summary>> first;
     std::function<void(Result<Summary>)> done = [&](Result<Summary> result) { first = std::move(result); };
     net::start<Summary>(bench.world.loop,
-                        sync::push(bench.world.loop, bench.session, options, std::make_shared<Progress>()), std::move(done));
+                        sync::push(bench.world.loop, bench.session, options, std::make_shared<Progress>()),
+                        std::move(done));
     const Result<Summary> second = bench.push(options);
     bench.world.run_until([&] { return first.has_value(); });
     CHECK(first->has_value() != second.has_value()); // whichever came first
