@@ -3,6 +3,8 @@
 #include "lua/bind.hpp"
 #include "lua/runtime.hpp"
 #include "lua/ssh_box.hpp"
+#include "ssh/keys.hpp"
+#include "ssh/session.hpp"
 
 namespace podsmith::lua {
 namespace {

@@ -192,6 +192,7 @@ Runtime::Runtime(net::Loop& loop, net::Http& http) : loop_(loop), http_(http), s
     register_data(L);
     register_http(L);
     register_ssh(L);
+    register_sync(L);
     register_runpod(L);
     register_resources(L);
     register_graphql(L);

@@ -49,6 +49,7 @@ void register_fs(lua_State* L);
 void register_data(lua_State* L);
 void register_http(lua_State* L);
 void register_ssh(lua_State* L);
+void register_sync(lua_State* L);
 void register_runpod(lua_State* L);
 void register_resources(lua_State* L); ///< after register_runpod
 void register_graphql(lua_State* L);

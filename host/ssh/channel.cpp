@@ -45,9 +45,11 @@ Async<Opened> open_once(std::shared_ptr<Transport> transport, Open open) {
         return opened->raw ? 0 : libssh2_session_last_errno(session);
     };
     std::string doing = "open a channel on " + transport->name();
+    const double begun = transport->loop().system().monotonic();
     Async<long> work = drive(transport, std::move(doing), std::move(step));
     Result<long> code = co_await std::move(work);
     opened->number = transport->opened_number();
+    transport->note_round_trip(transport->loop().system().monotonic() - begun);
     transport->end_open();
     if (!code)
         co_return fail(code.error());
@@ -77,10 +79,11 @@ Async<bool> wait_for_room(std::shared_ptr<Transport> transport, int attempt) {
     co_return true;
 }
 
-Async<Opened> open_session(std::shared_ptr<Transport> transport) {
-    const Open open = [session = transport->session()] {
+Async<Opened> open_session(std::shared_ptr<Transport> transport, unsigned window) {
+    const Open open = [session = transport->session(), window] {
         constexpr std::string_view kType = "session";
-        return libssh2_channel_open_ex(session, kType.data(), kType.size(), kWindow, kPacket, nullptr, 0);
+        return libssh2_channel_open_ex(session, kType.data(), kType.size(), window ? window : kWindow,
+                                       kPacket, nullptr, 0);
     };
     for (int attempt = 0;; ++attempt) {
         if (!transport->is_open())
@@ -266,8 +269,8 @@ Async<void> pump_input(std::shared_ptr<Channel> channel) {
 }
 
 Async<std::shared_ptr<Channel>> open_channel(std::shared_ptr<Transport> transport, std::string command,
-                                             std::optional<Terminal> terminal) {
-    Async<Opened> opening = open_session(transport);
+                                             std::optional<Terminal> terminal, unsigned window) {
+    Async<Opened> opening = open_session(transport, window);
     Result<Opened> opened = co_await std::move(opening);
     if (!opened)
         co_return fail(opened.error());

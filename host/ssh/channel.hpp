@@ -59,9 +59,9 @@ private:
 /// Opens a channel and starts `command` on it, or the login shell when it is empty; on a terminal when one is
 /// given. When the server allows no further channel on this connection and others of ours are open, waits
 /// until one has gone. Must not be cancelled (libssh2 would stay in the middle of the open): see
-/// open_detached.
+/// open_detached. `window`: as in ExecRequest.
 Async<std::shared_ptr<Channel>> open_channel(std::shared_ptr<Transport> transport, std::string command,
-                                             std::optional<Terminal> terminal);
+                                             std::optional<Terminal> terminal, unsigned window);
 /// Opens a channel to a port as the server sees it (direct-tcpip). Error{conflict} when the server cannot or
 /// may not connect there. Must not be cancelled: see open_detached.
 Async<std::shared_ptr<Channel>> open_forward(std::shared_ptr<Transport> transport, std::string host,

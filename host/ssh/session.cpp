@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "ssh/channel.hpp"
+#include "ssh/feed.hpp"
 #include "ssh/login.hpp"
 #include "ssh/upload.hpp"
 
@@ -173,7 +174,7 @@ Async<std::unique_ptr<Process>> start_on(std::shared_ptr<Transport> transport, E
     if (!launch)
         co_return fail(launch.error());
     Async<std::shared_ptr<Channel>> open =
-        open_channel(transport, std::move(launch->command), std::move(request.terminal));
+        open_channel(transport, std::move(launch->command), std::move(request.terminal), request.window);
     Async<std::shared_ptr<Channel>> opening = open_detached(transport, std::move(open));
     Result<std::shared_ptr<Channel>> channel = co_await std::move(opening);
     if (!channel)
@@ -190,26 +191,10 @@ Async<ExecResult> exec_on(std::shared_ptr<Transport> transport, ExecRequest requ
     Result<std::unique_ptr<Process>> process = co_await std::move(starting);
     if (!process)
         co_return fail(process.error());
-    ExecResult result;
-    for (;;) {
-        Async<std::optional<Chunk>> reading = (*process)->read();
-        Result<std::optional<Chunk>> chunk = co_await std::move(reading);
-        if (!chunk)
-            co_return fail(chunk.error());
-        if (!*chunk)
-            break;
-        ((*chunk)->stream == Stream::out ? result.out : result.err) += (*chunk)->data;
-        if (result.out.size() + result.err.size() > max_output)
-            co_return fail(Kind::invalid,
-                           fmt::format("run a command on {}: it printed more than {} bytes",
-                                       transport->name(), max_output),
-                           "send its output to a file there, or read it as a stream");
-    }
-    Async<Exit> waiting = (*process)->wait();
-    Result<Exit> exit = co_await std::move(waiting);
-    if (!exit)
-        co_return fail(exit.error());
-    result.exit = *exit;
+    Async<ExecResult> reading = read_all(**process, max_output);
+    Result<ExecResult> result = co_await std::move(reading);
+    if (!result && result.error().kind == Kind::invalid)
+        co_return fail(result.error().in("run a command on " + transport->name()));
     co_return result;
 }
 
@@ -235,8 +220,11 @@ Async<void> upload_local(net::Loop& loop, std::shared_ptr<Session> session, std:
 // gone.
 class RemoteSession final : public Session, public std::enable_shared_from_this<RemoteSession> {
 public:
-    RemoteSession(std::shared_ptr<Transport> transport, HostKey host_key)
-        : transport_(std::move(transport)), host_key_(std::move(host_key)) {}
+    RemoteSession(net::Loop& loop, ConnectRequest request, LoggedIn entered)
+        : loop_(loop),
+          request_(std::move(request)),
+          transport_(std::move(entered.transport)),
+          host_key_(std::move(entered.host_key)) {}
 
     Async<std::unique_ptr<Process>> start(ExecRequest request) override {
         return start_on(transport_, std::move(request));
@@ -258,6 +246,14 @@ public:
                             std::move(path), mode);
     }
 
+    Async<std::shared_ptr<Session>> connect_again() override {
+        ConnectRequest request = request_;
+        if (request.host_key.file.empty())
+            request.host_key.fingerprints = {host_key_.fingerprint};
+        return Session::connect(loop_, std::move(request));
+    }
+    double round_trip() const override { return transport_->round_trip(); }
+    const std::string& name() const override { return transport_->name(); }
     const HostKey& host_key() const override { return host_key_; }
     bool is_open() const override { return transport_->is_open(); }
     Async<void> wait_closed() override { return wait_ended(transport_); }
@@ -265,6 +261,8 @@ public:
     void close() override { transport_->close(); }
 
 private:
+    net::Loop& loop_;
+    ConnectRequest request_;
     std::shared_ptr<Transport> transport_;
     HostKey host_key_;
 };
@@ -272,11 +270,11 @@ private:
 } // namespace
 
 Async<std::shared_ptr<Session>> Session::connect(net::Loop& loop, ConnectRequest request) {
-    Async<LoggedIn> entering = log_in(loop, std::move(request));
+    Async<LoggedIn> entering = log_in(loop, request);
     Result<LoggedIn> entered = co_await std::move(entering);
     if (!entered)
         co_return fail(entered.error());
-    co_return std::make_shared<RemoteSession>(std::move(entered->transport), std::move(entered->host_key));
+    co_return std::make_shared<RemoteSession>(loop, std::move(request), std::move(*entered));
 }
 
 } // namespace podsmith::ssh

@@ -62,6 +62,9 @@ struct ExecRequest {
     std::string folder = {};
     /// Its output then comes on one stream, and `env` cannot be given: the terminal would show it.
     std::optional<Terminal> terminal = std::nullopt;
+    /// Bytes of output that may be under way at once; 0: 2 MiB. What comes over a long line needs more:
+    /// bandwidth times round trip.
+    unsigned window = 0;
 };
 
 /// How a remote process ended.
@@ -124,6 +127,13 @@ public:
     virtual Async<void> upload(std::string content, std::string path, unsigned mode = 0644) = 0;
     /// The same from a local file, streamed (never whole in memory).
     virtual Async<void> upload_file(std::string local, std::string path, unsigned mode = 0644) = 0;
+    /// One more connection to the same server, as the same user, which must show the same host key. For work
+    /// that one connection holds up.
+    virtual Async<std::shared_ptr<Session>> connect_again() = 0;
+    /// Seconds that the server has taken to answer the opening of a channel, at best; 0 before the first.
+    virtual double round_trip() const = 0;
+    /// Who and where, as errors say it: "root@10.0.0.7:22".
+    virtual const std::string& name() const = 0;
     /// The server's key and what is known about it.
     virtual const HostKey& host_key() const = 0;
     virtual bool is_open() const = 0;

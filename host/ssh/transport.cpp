@@ -82,6 +82,10 @@ Transport::~Transport() {
             break;
 }
 
+void Transport::note_round_trip(double seconds) {
+    round_trip_ = round_trip_ > 0 ? std::min(round_trip_, seconds) : seconds;
+}
+
 void Transport::start() {
     wait_readable();
 }

@@ -51,6 +51,10 @@ public:
     bool is_corrupt() const { return is_corrupt_; }
     const std::optional<Error>& failure() const { return failure_; }
     std::uint64_t received() const { return received_; }
+    /// How long the server took to answer, at best; 0 before the first channel. (The kernel's figure for the
+    /// socket would be that of the nearest TCP proxy.)
+    double round_trip() const { return round_trip_; }
+    void note_round_trip(double seconds);
 
     /// Turns a libssh2 code that this connection does not survive into its failure. True when it was one.
     bool note_fatal(long code);
@@ -131,6 +135,7 @@ private:
     net::Timer timer_;
     double interval_ = 0;
     int unanswered_ = -1; // -1: nothing was asked
+    double round_trip_ = 0;
     std::uint64_t received_ = 0;
     std::uint64_t received_before_ = 0;
 };

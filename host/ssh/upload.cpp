@@ -1,6 +1,7 @@
 #include "ssh/upload.hpp"
 
 #include "base/text.hpp"
+#include "ssh/feed.hpp"
 
 #include <fmt/format.h>
 
@@ -13,31 +14,6 @@ std::string plain_path(const std::string& path) {
     if (!plain.starts_with('/'))
         plain = "./" + plain;
     return plain;
-}
-
-tl::unexpected<Error> refused(const std::string& doing, const Exit& exit, const std::string& said) {
-    const std::string reason = !said.empty() ? said
-                                             : (exit.signal.empty() ? fmt::format("exit status {}", exit.code)
-                                                                    : "killed by SIG" + exit.signal);
-    std::string hint = "check the path and who may write there";
-    if (said.find("o space left") != std::string::npos || said.find("uota") != std::string::npos)
-        hint = "the disk on the other side is full: make room there (df -h), or give the pod a larger disk";
-    return fail(Kind::io, fmt::format("{}: {}", doing, reason), std::move(hint));
-}
-
-Async<std::string> read_errors(Process& process) {
-    std::string said;
-    for (;;) {
-        Async<std::optional<Chunk>> reading = process.read();
-        Result<std::optional<Chunk>> chunk = co_await std::move(reading);
-        if (!chunk)
-            co_return fail(chunk.error());
-        if (!*chunk)
-            break;
-        if ((*chunk)->stream == Stream::err && said.size() < 2000)
-            said += (*chunk)->data;
-    }
-    co_return trim(said);
 }
 
 } // namespace
@@ -71,40 +47,12 @@ Async<void> upload_pieces(net::Loop& loop, std::shared_ptr<Session> session, std
     Result<std::string> command = upload_command(path, mode, size, loop.system().random_tag(8));
     if (!command)
         co_return fail(command.error());
-    ExecRequest request;
-    request.command = std::move(*command);
-    request.keep_stdin_open = true;
-    Async<std::unique_ptr<Process>> starting = session->start(std::move(request));
-    Result<std::unique_ptr<Process>> process = co_await std::move(starting);
-    if (!process)
-        co_return fail(process.error().in(doing));
-
-    for (;;) {
-        Async<std::string> fetching = loop.offload<std::string>(next);
-        Result<std::string> piece = co_await std::move(fetching);
-        if (!piece)
-            co_return fail(piece.error().in(doing));
-        if (piece->empty())
-            break;
-        Async<void> writing = (*process)->write(std::move(*piece));
-        Result<void> written = co_await std::move(writing);
-        if (!written && written.error().kind != Kind::conflict)
-            co_return fail(written.error().in(doing));
-        if (!written)
-            break; // the command has ended: its error output says why
-    }
-    Async<void> ending = (*process)->write_eof();
-    Result<void> ended = co_await std::move(ending);
-    Async<std::string> listening = read_errors(**process);
-    Result<std::string> said = co_await std::move(listening);
-    if (!said)
-        co_return fail(said.error().in(doing));
-    Async<Exit> waiting = (*process)->wait();
-    Result<Exit> exit = co_await std::move(waiting);
-    if (!exit)
-        co_return fail(exit.error().in(doing));
-    if (exit->code != 0)
-        co_return refused(doing, *exit, *said);
+    Async<ExecResult> feeding = feed(loop, session, std::move(*command), std::move(next));
+    Result<ExecResult> result = co_await std::move(feeding);
+    if (!result)
+        co_return fail(result.error().in(doing));
+    if (result->exit.code != 0)
+        co_return fail(remote_failure(doing, result->exit, result->err));
     co_return Result<void>();
 }
 

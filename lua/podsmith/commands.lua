@@ -29,6 +29,7 @@ local spec = {
 }
 
 local ending = require("podsmith.commands.ending")
+local transfers = require("podsmith.commands.transfers")
 
 return {
   require("podsmith.commands.run"),
@@ -43,6 +44,8 @@ return {
   require("podsmith.commands.ssh_config"),
   require("podsmith.commands.tunnel"),
   require("podsmith.commands.logs"),
+  transfers.push,
+  transfers.pull,
   ending.start,
   ending.stop,
   ending.terminate,

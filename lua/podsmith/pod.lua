@@ -205,6 +205,31 @@ function Pod:upload(content, path, mode) self:session():upload(content, path, mo
 ---@param mode? integer
 function Pod:upload_file(path, remote, mode) self:session():upload_file(path, remote, mode) end
 
+local function transfer_session(self)
+  return function() return self:session() end
+end
+
+--- Makes a folder or file on the pod have what the local one has: only what differs is sent, verified, and each file
+--- appears whole. A broken connection is made anew and the transfer goes on. Waits.
+--- `remote` names the result: pod:push("data", "/workspace/data") puts the content of data into /workspace/data, with or
+--- without a slash at either end. A single file gets the name `remote`, or goes into it when that ends in a slash.
+---@param local_path string
+---@param remote string
+---@param options? podsmith.TransferOptions
+---@return podsmith.TransferSummary
+function Pod:push(local_path, remote, options)
+  return require("podsmith.transfer").push(transfer_session(self), local_path, remote, options)
+end
+
+--- The mirror of push: makes the local folder or file have what the pod's has. Waits.
+---@param remote string
+---@param local_path string names the result
+---@param options? podsmith.TransferOptions
+---@return podsmith.TransferSummary
+function Pod:pull(remote, local_path, options)
+  return require("podsmith.transfer").pull(transfer_session(self), remote, local_path, options)
+end
+
 --- Starts a detached job: it survives the connection and podsmith itself. Waits until it runs.
 ---@param options {name: string, script: string, env?: table, dir?: string}
 ---@return podsmith.Job

@@ -42,6 +42,32 @@ function M.connect(options)
   }
 end
 
+-- One session, for better or worse: what breaks it ends the transfer.
+local function only(session)
+  return function(err) return not err and session or nil end
+end
+
+--- Makes a folder or file on the other side have what the local one has: `ssh.push(session, "data", "/workspace/data")`.
+--- A broken connection is an error here; the next call goes on where this one was. Waits.
+---@param session userdata
+---@param local_path string
+---@param remote string names the result; a folder's content goes into it, with or without a slash at the end
+---@param options? podsmith.TransferOptions
+---@return podsmith.TransferSummary
+function M.push(session, local_path, remote, options)
+  return require("podsmith.transfer").push(only(session), local_path, remote, options)
+end
+
+--- The mirror of push. Waits.
+---@param session userdata
+---@param remote string
+---@param local_path string names the result
+---@param options? podsmith.TransferOptions
+---@return podsmith.TransferSummary
+function M.pull(session, remote, local_path, options)
+  return require("podsmith.transfer").pull(only(session), remote, local_path, options)
+end
+
 --- A command line from a list of arguments, each quoted for the shell.
 ---@param arguments string[]
 ---@return string

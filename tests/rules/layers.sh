@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 declare -A MAY=(
-  [base]="" [gpu]="base" [config]="base" [journal]="base" [net]="base" [term]="base net" [ssh]="base net"
-  [runpod]="base net" [hf]="base net" [lua]="base gpu config journal net term ssh runpod hf"
+  [base]="" [gpu]="base" [config]="base" [journal]="base" [net]="base" [term]="base net" [ssh]="base net" [sync]="base net ssh"
+  [runpod]="base net" [hf]="base net" [lua]="base gpu config journal net term ssh sync runpod hf"
   [app]="base net lua sim"
 )
 bad=0

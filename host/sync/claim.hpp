@@ -1,0 +1,21 @@
+#pragma once
+#include "base/error.hpp"
+#include "sync/descriptor.hpp"
+
+#include <filesystem>
+#include <string>
+
+namespace podsmith::sync {
+
+/// The right of one process to work on one transfer, and the transfer's name: the same whenever this user on
+/// this machine moves the same things, and no other's. Kept by a lock that the kernel frees.
+struct Claim {
+    Descriptor lock;
+    std::string id; ///< 12 hexadecimal digits
+};
+
+/// `words` say which transfer it is. Locks are files in `state`. Blocks. Error{conflict} when another process
+/// (or another task of this one) has it.
+Result<Claim> claim(const std::filesystem::path& state, const std::string& words, const std::string& random);
+
+} // namespace podsmith::sync

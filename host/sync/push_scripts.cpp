@@ -1,0 +1,214 @@
+#include "sync/push_scripts.hpp"
+
+#include "base/text.hpp"
+#include "sync/entry.hpp"
+
+#include <fmt/format.h>
+#include <initializer_list>
+
+namespace podsmith::sync {
+namespace {
+
+// $1 the target, $2 the stage, $3 the attempt.
+constexpr std::string_view kEnter = R"sh(
+LC_ALL=C; export LC_ALL
+[ -d "$1" ] || mkdir -p -- "$1" || exit 4
+umask 077
+cd -- "$1" && mkdir -p "$2/$3/t" && cd "$2/$3" || exit 4
+)sh";
+
+// Names with a newline come with a backslash in front of the hash (GNU) or broken over two lines (busybox).
+constexpr std::string_view kCheckAndPlace = R"sh(
+if [ -s $4.files ]; then
+  xargs -0 sha256sum <$4.files | sed -n 's/^\\\{0,1\}\([0-9a-f]\{64\}\)  .*/\1/p' >$4.found || exit 4
+  if [ "$(sha256sum <$4.found)" != "$(sha256sum <$4.sums)" ]; then
+    n=0
+    while read -r want <&3; do
+      got=; read -r got <&4
+      [ "$want" = "$got" ] || echo "bad $n"
+      n=$((n+1))
+    done 3<$4.sums 4<$4.found
+    exit 7
+  fi
+fi
+if [ -s $4.folders ]; then (cd ../.. && xargs -0 mkdir -p --) <$4.folders || exit 4; fi
+. "./$4.moves"
+rm -f $4.*
+)sh";
+
+constexpr std::string_view kCheckAndPlacePython = R"py(
+import hashlib, os, shutil, sys
+n = sys.argv[1]
+def names(kind):
+    with open(n + "." + kind, "rb") as f: return f.read().split(b"\0")[:-1]
+def digest(name):
+    f = os.open(name, os.O_RDONLY)
+    b = os.read(f, 1 << 17)
+    h = hashlib.sha256(b)
+    while len(b) == 1 << 17:
+        b = os.read(f, 1 << 17)
+        h.update(b)
+    os.close(f)
+    return h.hexdigest()
+with open(n + ".sums") as f: sums = f.read().split()
+bad = [i for i, (name, want) in enumerate(zip(names("files"), sums)) if digest(name) != want]
+for i in bad: print("bad", i)
+if bad: sys.exit(7)
+try:
+    for name in names("folders"): os.makedirs(b"../../" + name, exist_ok=True)
+    places = names("places")
+    for mtime, name in zip(places[::2], places[1::2]):
+        source, place = b"t/" + name, b"../../" + name
+        mtime = int(mtime)
+        os.utime(source, ns=(mtime, mtime), follow_symlinks=False)
+        try: os.rename(source, place)
+        except OSError as e:
+            if e.errno != 18: raise
+            beside = os.path.dirname(place) + b"/.podsmith-part-" + os.path.basename(place)[:200]
+            shutil.copy2(source, beside, follow_symlinks=False)
+            os.rename(beside, place)
+            os.unlink(source)
+except OSError as e:
+    sys.stderr.write("%s: %s\n" % (os.fsdecode(e.filename2 or e.filename or b"").replace("../../", ""), e.strerror))
+    sys.exit(4)
+for kind in ("files", "sums", "places", "folders", "moves", "end"): os.unlink(n + "." + kind)
+)py";
+
+constexpr std::string_view kPrepare = R"sh(
+tar -xf - || exit 5
+[ -f end ] || exit 6
+cd ../..
+[ ! -s "$2/$3/obstacles" ] || xargs -0 rm -rf -- <"$2/$3/obstacles" || exit 4
+)sh";
+
+constexpr std::string_view kFinish = R"sh(
+tar -xf - || exit 5
+[ -f end ] || exit 6
+cd ../..
+s=$2/$3
+[ ! -s "$s/removed" ] || xargs -0 rm -f -- <"$s/removed" || exit 4
+[ ! -s "$s/rmdir" ] || xargs -0 rmdir -- <"$s/rmdir" 2>/dev/null
+[ ! -s "$s/folders" ] || xargs -0 mkdir -p -- <"$s/folders" || exit 4
+. "./$s/modes"
+[ ! -s "$s/folders.tar" ] || tar -xpf "$s/folders.tar" || exit 4
+rm -rf -- "$2"
+)sh";
+
+// $4 the part, $5 the offset and $6 the size in MiB.
+constexpr std::string_view kWritePiece = R"sh(
+cd .. || exit 4
+said=$(dd of="$4" bs=1048576 seek="$5" conv=notrunc 2>&1 >/dev/null) || { echo "$said" >&2; exit 4; }
+)sh";
+constexpr std::string_view kCheckPiece = R"sh(
+cd -- "$1/$2" || exit 4
+)sh";
+constexpr std::string_view kHashPiece = R"sh(
+dd if="$4" bs=1048576 skip="$5" count="$6" 2>/dev/null | sha256sum
+)sh";
+
+// The range in bytes: part, offset, size; "-" reads nothing.
+constexpr std::string_view kPiecePython = R"py(
+import hashlib, os, sys
+part, offset, size, mode = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+try:
+    f = os.open(part, os.O_RDWR | os.O_CREAT, 0o600)
+    place = offset
+    while mode == "write":
+        b = os.read(0, 1 << 20)
+        if not b: break
+        v = memoryview(b)
+        while v:
+            n = os.pwrite(f, v, place)
+            place += n
+            v = v[n:]
+    h, place, end = hashlib.sha256(), offset, offset + size
+    while place < end:
+        b = os.pread(f, min(1 << 20, end - place), place)
+        if not b: break
+        h.update(b)
+        place += len(b)
+    print(h.hexdigest())
+except OSError as e:
+    sys.stderr.write("%s\n" % e.strerror)
+    sys.exit(4)
+)py";
+
+// $4 the part, $5 its size, $6 the place, $7 the mode, $8 the time, $9 without fraction, ${10} its folder.
+constexpr std::string_view kPlacePart = R"sh(
+LC_ALL=C; export LC_ALL
+umask 077
+cd -- "$1/$2" || exit 4
+[ "$(($(wc -c <"$4")))" -eq "$5" ] || { echo "it has the wrong size" >&2; exit 4; }
+mkdir -p -- "../${10}" && chmod "$7" "$4" || exit 4
+touch -d "$8" "$4" 2>/dev/null || touch -d "$9" "$4" || exit 4
+mv -f -- "$4" "../$6"
+)sh";
+
+std::string command(const Stage& stage, const std::string& attempt, std::string_view first,
+                    std::string_view second, std::initializer_list<std::string> arguments) {
+    std::string line =
+        fmt::format("exec sh -c {} sh {} {} {}", shell_quote(std::string(first) + std::string(second)),
+                    shell_quote(stage.target), shell_quote(stage.name), shell_quote(attempt));
+    for (const std::string& argument : arguments)
+        line += " " + shell_quote(argument);
+    return line;
+}
+
+std::string mebibytes(std::uint64_t bytes) {
+    return std::to_string((bytes + kPieceUnit - 1) / kPieceUnit);
+}
+
+std::string python_line(std::string_view arguments) {
+    return fmt::format("\nexec python3 -I -S -c \"${{{}}}\" {}\n", arguments.substr(0, 1),
+                       arguments.substr(2));
+}
+
+} // namespace
+
+std::string segment_command(const Stage& stage, const std::string& attempt, const std::string& number) {
+    const std::string begin = std::string(kEnter) + "tar -xpf - || exit 5\n[ -f $4.end ] || exit 6\n";
+    if (!stage.has_python)
+        return command(stage, attempt, begin, kCheckAndPlace, {number});
+    return command(stage, attempt, begin, python_line("5 \"$4\""),
+                   {number, std::string(kCheckAndPlacePython)});
+}
+
+std::string prepare_command(const Stage& stage) {
+    return command(stage, stage.attempt, kEnter, kPrepare, {});
+}
+
+std::string finish_command(const Stage& stage) {
+    return command(stage, stage.attempt, kEnter, kFinish, {});
+}
+
+std::string write_piece_command(const Stage& stage, const Piece& piece) {
+    if (stage.has_python)
+        return command(stage, stage.attempt, std::string(kEnter) + "cd .. || exit 4",
+                       python_line("7 \"$4\" \"$5\" \"$6\" write"),
+                       {piece.part, std::to_string(piece.offset), std::to_string(piece.size),
+                        std::string(kPiecePython)});
+    return command(stage, stage.attempt, kEnter, std::string(kWritePiece) + std::string(kHashPiece),
+                   {piece.part, std::to_string(piece.offset / kPieceUnit), mebibytes(piece.size)});
+}
+
+std::string check_piece_command(const Stage& stage, const Piece& piece) {
+    if (stage.has_python)
+        return command(stage, stage.attempt, kCheckPiece, python_line("7 \"$4\" \"$5\" \"$6\" check"),
+                       {piece.part, std::to_string(piece.offset), std::to_string(piece.size),
+                        std::string(kPiecePython)});
+    return command(stage, stage.attempt, kCheckPiece, kHashPiece,
+                   {piece.part, std::to_string(piece.offset / kPieceUnit), mebibytes(piece.size)});
+}
+
+std::string place_part_command(const Stage& stage, const std::string& part, std::uint64_t size,
+                               const std::string& place, unsigned mode, std::int64_t mtime) {
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    const std::int64_t fraction = ((mtime % kSecond) + kSecond) % kSecond;
+    const std::int64_t seconds = (mtime - fraction) / kSecond;
+    return command(stage, stage.attempt, kPlacePart, "",
+                   {part, std::to_string(size), place, fmt::format("{:04o}", mode & 07777),
+                    fmt::format("@{}.{:09}", seconds, fraction), fmt::format("@{}", seconds),
+                    std::string(parent_of(place))});
+}
+
+} // namespace podsmith::sync

@@ -1,0 +1,192 @@
+#include "sync/push_source.hpp"
+
+#include "base/text.hpp"
+#include "sync/tar.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <map>
+#include <sys/stat.h>
+
+namespace podsmith::sync {
+namespace {
+
+constexpr std::size_t kPiece = 1u << 20;
+constexpr std::size_t kCommandLine = 60'000; // arguments of one mv; every system takes this much
+
+tl::unexpected<Error> file_error(const std::string& path) {
+    return fail(errno == ENOENT ? Kind::not_found : Kind::io,
+                fmt::format("read {}: {}", path, std::strerror(errno)),
+                "check who may read it, or leave it out with an ignore pattern");
+}
+
+ssize_t read_at(int file, char* buffer, std::size_t size) {
+    for (;;) {
+        const ssize_t count = ::read(file, buffer, size);
+        if (count >= 0 || errno != EINTR)
+            return count;
+    }
+}
+
+} // namespace
+
+std::string with_zeros(const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) {
+        text += name;
+        text += '\0';
+    }
+    return text;
+}
+
+Result<std::string> SegmentSource::next() {
+    std::string out;
+    if (is_done_)
+        return out;
+    out.reserve(kPiece + 64 * 1024);
+    while (out.size() < kPiece) {
+        if (file_.get() >= 0) {
+            if (Result<void> done = read_some(out); !done)
+                return fail(done.error());
+        } else if (at_ < entries_.size()) {
+            if (Result<void> done = open_next(out); !done)
+                return fail(done.error());
+        } else {
+            append_lists(out);
+            append_tar_end(out);
+            is_done_ = true;
+            break;
+        }
+    }
+    return out;
+}
+
+Result<void> SegmentSource::open_next(std::string& out) {
+    const Entry& entry = entries_[at_];
+    if (facts_.with_content) {
+        Entry staged = entry;
+        staged.path = "t/" + entry.path;
+        append_tar_header(out, staged, facts_.with_fraction);
+    }
+    if (entry.type == Type::link) {
+        placed_.push_back(at_++);
+        return {};
+    }
+    const std::string path = source_of(entry);
+    file_.reset(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (file_.get() < 0)
+        return file_error(path);
+    left_ = entry.size;
+    has_changed_ = false;
+    return {};
+}
+
+Result<void> SegmentSource::read_some(std::string& out) {
+    const Entry& entry = entries_[at_];
+    std::string& target = facts_.with_content ? out : discarded_;
+    const std::size_t before = facts_.with_content ? out.size() : 0;
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(left_, kPiece));
+    target.resize(before + wanted);
+    const ssize_t count = wanted ? read_at(file_.get(), target.data() + before, wanted) : 0;
+    if (count < 0)
+        return file_error(source_of(entry));
+    if (count == 0 && left_ > 0) {
+        // Shorter than it was: the archive's member keeps its length.
+        has_changed_ = true;
+        std::memset(target.data() + before, 0, wanted);
+        left_ -= wanted;
+    } else {
+        target.resize(before + static_cast<std::size_t>(count));
+        hash_.update(std::string_view(target).substr(before));
+        left_ -= static_cast<std::uint64_t>(count);
+    }
+    if (left_ == 0) {
+        close_file();
+        if (facts_.with_content)
+            append_tar_padding(out, entry.size);
+    }
+    return {};
+}
+
+void SegmentSource::close_file() {
+    const Entry& entry = entries_[at_];
+    struct stat facts {};
+    if (::fstat(file_.get(), &facts) != 0 || static_cast<std::uint64_t>(facts.st_size) != entry.size ||
+        facts.st_mtim.tv_sec * 1'000'000'000LL + facts.st_mtim.tv_nsec != entry.mtime)
+        has_changed_ = true;
+    const std::string sum = hash_.hex();
+    if (has_changed_) {
+        changed_.push_back(entry.path);
+    } else {
+        sums_ += sum + "\n";
+        checked_.push_back(at_);
+        placed_.push_back(at_);
+    }
+    file_.reset();
+    ++at_;
+}
+
+// "mv -f t/a/x t/a/y ../../a/ || exit 4": one mv for what goes into the same folder.
+std::string SegmentSource::moves() const {
+    std::map<std::string_view, std::vector<const Entry*>> folders;
+    for (const std::size_t index : placed_)
+        folders[parent_of(entries_[index].path)].push_back(&entries_[index]);
+    std::string text;
+    for (const auto& [folder, entries] : folders) {
+        const std::string end = " " + shell_quote("../../" + std::string(folder) + "/") + " || exit 4\n";
+        std::string line;
+        for (const Entry* entry : entries) {
+            line += (line.empty() ? "mv -f " : " ") + shell_quote("t/" + entry->path);
+            if (line.size() > kCommandLine)
+                text += std::exchange(line, "") + end;
+        }
+        if (!line.empty())
+            text += line + end;
+    }
+    return text;
+}
+
+void SegmentSource::append_lists(std::string& out) const {
+    std::string files;
+    for (const std::size_t index : checked_)
+        files += "t/" + entries_[index].path + '\0';
+    std::string places;
+    for (const std::size_t index : placed_)
+        places += fmt::format("{}", entries_[index].mtime) + '\0' + entries_[index].path + '\0';
+    const std::string& n = facts_.number;
+    append_tar_file(out, n + ".files", files);
+    append_tar_file(out, n + ".sums", sums_);
+    append_tar_file(out, n + ".places", places);
+    append_tar_file(out, n + ".folders", with_zeros(facts_.new_folders));
+    append_tar_file(out, n + ".moves", moves());
+    append_tar_file(out, n + ".end", "");
+}
+
+Result<std::string> PieceSource::next() {
+    if (left_ == 0)
+        return std::string();
+    if (file_.get() < 0)
+        file_.reset(::open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (file_.get() < 0)
+        return file_error(path_);
+    std::string piece(static_cast<std::size_t>(std::min<std::uint64_t>(left_, kPiece)), '\0');
+    ssize_t count = 0;
+    do
+        count = ::pread(file_.get(), piece.data(), piece.size(), static_cast<off_t>(place_));
+    while (count < 0 && errno == EINTR);
+    if (count < 0)
+        return file_error(path_);
+    if (count == 0)
+        return fail(Kind::conflict, fmt::format("read {}: it became shorter while it was sent", path_),
+                    "send it again when nobody writes to it");
+    piece.resize(static_cast<std::size_t>(count));
+    hash_.update(piece);
+    place_ += static_cast<std::uint64_t>(count);
+    left_ -= static_cast<std::uint64_t>(count);
+    return piece;
+}
+
+} // namespace podsmith::sync

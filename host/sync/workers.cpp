@@ -1,0 +1,65 @@
+#include "sync/workers.hpp"
+
+#include <optional>
+
+namespace podsmith::sync {
+namespace {
+
+struct Group {
+    explicit Group(net::Loop& loop) : gate(loop.executor()) {}
+
+    void ended(Result<void> result) {
+        --running;
+        if (!result && !error) {
+            error = result.error();
+            call_off();
+        }
+        if (running == 0)
+            gate.open();
+    }
+    void call_off() {
+        for (const auto& cancel : cancels)
+            cancel();
+    }
+
+    net::Gate gate;
+    std::size_t running = 0;
+    std::vector<std::function<void()>> cancels;
+    std::optional<Error> error;
+};
+
+} // namespace
+
+net::Async<void> run_all(net::Loop& loop, std::vector<net::Async<void>> works) {
+    if (works.empty())
+        co_return Result<void>();
+    auto group = std::make_shared<Group>(loop);
+    group->running = works.size();
+    for (net::Async<void>& work : works) {
+        std::function<void(Result<void>)> done = [group](Result<void> result) {
+            group->ended(std::move(result));
+        };
+        group->cancels.push_back(net::start<void>(loop, std::move(work), std::move(done)));
+    }
+    if (group->error)
+        group->call_off(); // one failed before all were known
+    std::exception_ptr cancelled;
+    try {
+        co_await group->gate.wait();
+    } catch (const boost::system::system_error&) {
+        cancelled = std::current_exception();
+    }
+    if (cancelled) {
+        group->call_off();
+        co_await net::asio::this_coro::reset_cancellation_state(net::asio::disable_cancellation());
+        co_await group->gate.wait();
+        group->cancels.clear();
+        std::rethrow_exception(cancelled);
+    }
+    group->cancels.clear();
+    if (group->error)
+        co_return fail(*group->error);
+    co_return Result<void>();
+}
+
+} // namespace podsmith::sync

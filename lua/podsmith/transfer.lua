@@ -1,0 +1,115 @@
+--- Folders and files to and from the other side of an SSH session: only what differs, verified, whole or not at all.
+
+local core = require("podsmith.core")
+local errors = require("podsmith.errors")
+
+local M = {}
+
+---@class podsmith.TransferOptions
+---@field exclude? string[] more to leave out, in gitignore's syntax; stronger than .podsmithignore files
+---@field default_ignores? boolean default true: .git, __pycache__, .venv, node_modules and such stay out
+---@field delete? boolean what only the target has goes; what is ignored stays
+---@field allow_empty? boolean with delete: also when the source is empty
+---@field dry_run? boolean nothing is done; `changes` of the summary says what would be
+---@field on_progress? fun(progress: podsmith.TransferProgress) called up to five times a second
+
+---@class podsmith.TransferProgress
+---@field files integer done so far
+---@field files_total integer
+---@field bytes integer
+---@field bytes_total integer
+---@field rate number bytes a second, of late
+---@field remaining? number seconds, once it can be told
+
+---@class podsmith.TransferSummary
+---@field files integer sent, links included
+---@field bytes integer
+---@field unchanged integer
+---@field resumed integer files that an earlier, broken transfer had brought over
+---@field deleted integer
+---@field skipped string[] "path: why": pipes, devices
+---@field changes {action: string, path: string, size: integer}[]
+---@field seconds number
+
+M.OPTIONS = { "exclude", "default_ignores", "delete", "allow_empty", "dry_run", "on_progress" }
+
+local INTERVAL = 0.2 -- seconds between two calls of on_progress
+local ATTEMPTS = 8 -- in a row without a file or a MiB of progress
+
+-- Calls on_progress until its scope ends. The rate is of the last five seconds.
+local function report(progress, on_progress)
+  local seen = {}
+  while true do
+    core.sleep(INTERVAL)
+    local now = progress:get()
+    if now.planned then
+      table.insert(seen, { at = core.now(), bytes = now.bytes })
+      if #seen > 25 then table.remove(seen, 1) end
+      local first, last = seen[1], seen[#seen]
+      now.rate = last.at > first.at and math.max(0, (last.bytes - first.bytes) / (last.at - first.at)) or 0
+      now.remaining = now.rate > 0 and (now.bytes_total - now.bytes) / now.rate or nil
+      on_progress(now)
+    end
+  end
+end
+
+local function once(work, session, arguments, on_progress)
+  local progress = core.transfer_progress()
+  local reporting <close> = require("podsmith.task").scope()
+  if on_progress then reporting:spawn(function() report(progress, on_progress) end) end
+  local summary, err = errors.try(work, session, arguments, progress)
+  return summary, err, progress:get()
+end
+
+local function add(total, part)
+  for _, name in ipairs { "files", "bytes" } do total[name] = total[name] + part[name] end
+end
+
+local function transfer(work, what, get_session, local_path, remote, options)
+  options = errors.check_options(options, M.OPTIONS, what)
+  if type(local_path) ~= "string" or type(remote) ~= "string" then
+    errors.raise("invalid", what .. " needs a local and a remote path")
+  end
+  local arguments = {}
+  for name, value in pairs(options) do arguments[name] = value end
+  arguments.on_progress = nil
+  arguments["local"], arguments.remote = local_path, remote
+  local before = { files = 0, bytes = 0 }
+  local begun, failures = core.now(), 0
+  while true do
+    local summary, err, done = once(work, get_session(), arguments, options.on_progress)
+    if summary then
+      add(summary, before)
+      summary.seconds = core.now() - begun
+      return summary
+    end
+    -- A server that goes away in the middle of a packet shows as a protocol error.
+    if not err.retryable or (err.kind ~= "network" and err.kind ~= "protocol") then error(err, 0) end
+    failures = (done.files > 0 or done.bytes > 1024 * 1024) and 1 or failures + 1
+    if failures > ATTEMPTS or not get_session(err) then error(err, 0) end
+    add(before, { files = done.files, bytes = 0 })
+    core.log("info", ("%s; connecting again, the transfer goes on"):format(err.message))
+  end
+end
+
+--- Makes `remote` have what `local_path` has. Waits.
+---@param get_session fun(err?: podsmith.Error): userdata? a session that is open; called with an error, whether to go on
+---@param local_path string
+---@param remote string
+---@param options? podsmith.TransferOptions
+---@return podsmith.TransferSummary
+function M.push(get_session, local_path, remote, options)
+  return transfer(core.push, "push", get_session, local_path, remote, options)
+end
+
+--- Makes `local_path` have what `remote` has. Waits.
+---@param get_session fun(err?: podsmith.Error): userdata?
+---@param remote string
+---@param local_path string
+---@param options? podsmith.TransferOptions
+---@return podsmith.TransferSummary
+function M.pull(get_session, remote, local_path, options)
+  return transfer(core.pull, "pull", get_session, local_path, remote, options)
+end
+
+return M

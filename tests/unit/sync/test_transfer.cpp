@@ -1,0 +1,257 @@
+#include "sync/transfer.hpp"
+#include "unit/ssh/world.hpp"
+#include "unit/sync/scratch.hpp"
+
+namespace podsmith::sync {
+namespace {
+
+struct Bench : ssh::Fixture {
+    Scratch scratch;
+    explicit Bench(const std::string& config = "") : ssh::Fixture(config) {}
+
+    Options options(const std::string& local, const std::string& remote) const {
+        Options options;
+        options.local = local;
+        options.remote = remote;
+        options.state = scratch.path / "state";
+        return options;
+    }
+    Result<Summary> push(const Options& options) {
+        return world.wait(sync::push(world.loop, session, options, std::make_shared<Progress>()));
+    }
+    Result<Summary> pull(const Options& options) {
+        return world.wait(sync::pull(world.loop, session, options, std::make_shared<Progress>()));
+    }
+};
+
+std::string text_of(const Result<Summary>& result) {
+    return result ? "" : result.error().text();
+}
+
+// There and back, and nothing to do the second time.
+void check_round_trip(Bench& bench, bool seconds) {
+    const std::string here = bench.scratch / "here";
+    const std::string there = bench.scratch / "there";
+    const std::string back = bench.scratch / "back";
+    put_odd_tree(here);
+    put(here + "/large", std::string(5'000'000, 'L'));
+    Options options = bench.options(here, there);
+    options.large = 2'000'000;
+    options.piece = 1u << 20;
+    const Result<Summary> pushed = bench.push(options);
+    REQUIRE_MESSAGE(pushed, text_of(pushed));
+    CHECK(same_content(here, there));
+    CHECK(described(here, seconds) == described(there, seconds));
+    const Result<Summary> again = bench.push(options);
+    REQUIRE_MESSAGE(again, text_of(again));
+    CHECK(again->files == 0);
+    CHECK(again->changes.empty());
+    Options other = bench.options(back, there);
+    other.large = 2'000'000;
+    other.piece = 1u << 20;
+    const Result<Summary> pulled = bench.pull(other);
+    REQUIRE_MESSAGE(pulled, text_of(pulled));
+    CHECK(pulled->files == pushed->files);
+    CHECK(same_content(here, back));
+    CHECK(described(here, seconds) == described(back, seconds));
+    CHECK(bench.pull(other)->files == 0);
+}
+
+} // namespace
+
+TEST_CASE("a tree of odd names goes there and back with its modes, times and links") {
+    Bench bench;
+    if (bench.sshd)
+        check_round_trip(bench, false);
+}
+
+TEST_CASE("the same without python3") {
+    const Scratch tools;
+    for (const char* tool : {"sh", "tar", "find", "xargs", "sha256sum", "sed", "mkdir", "rm", "rmdir", "mv",
+                             "chmod", "touch", "wc", "cat", "dd", "stat"})
+        std::filesystem::create_symlink(std::string("/usr/bin/") + tool, tools.path / tool);
+    Bench bench("SetEnv PATH=" + tools.path.string() + " HOME=" + tools.path.string() + "\n");
+    if (!bench.sshd)
+        return;
+    REQUIRE(bench.world.output(bench.session, "command -v python3 || echo none") == "none\n");
+    check_round_trip(bench, false);
+}
+
+TEST_CASE("the same with nothing but busybox, to the second") {
+    const std::string found = tests::run_program({"sh", "-c", "command -v busybox"});
+    if (found.empty()) {
+        MESSAGE("skipped: busybox is not installed");
+        return;
+    }
+    const Scratch tools;
+    const std::string busybox = found.substr(0, found.size() - 1);
+    for (const char* tool : {"sh", "tar", "find", "xargs", "sha256sum", "sed", "mkdir", "rm", "rmdir", "mv",
+                             "chmod", "touch", "wc", "cat", "dd", "stat", "readlink"})
+        std::filesystem::create_symlink(busybox, tools.path / tool);
+    Bench bench("SetEnv PATH=" + tools.path.string() + " HOME=" + tools.path.string() + "\n");
+    if (bench.sshd)
+        check_round_trip(bench, true);
+}
+
+TEST_CASE("single files take the name they are given, or go into a folder") {
+    Bench bench;
+    if (!bench.sshd)
+        return;
+    put(bench.scratch.path / "a.txt", "one", 0640);
+    REQUIRE(bench.push(bench.options(bench.scratch / "a.txt", bench.scratch / "r/b.txt")));
+    CHECK(*read_file(bench.scratch / "r/b.txt") == "one");
+    REQUIRE(bench.push(bench.options(bench.scratch / "a.txt", bench.scratch / "r/")));
+    CHECK(*read_file(bench.scratch / "r/a.txt") == "one");
+    REQUIRE(bench.pull(bench.options(bench.scratch / "l/c.txt", bench.scratch / "r/b.txt")));
+    CHECK(*read_file(bench.scratch / "l/c.txt") == "one");
+    REQUIRE(bench.pull(bench.options(bench.scratch / "l/", bench.scratch / "r/b.txt")));
+    CHECK(*read_file(bench.scratch / "l/b.txt") == "one");
+    const Result<Summary> folder = bench.push(bench.options(bench.scratch / "a.txt", bench.scratch / "r"));
+    REQUIRE_FALSE(folder);
+    CHECK(folder.error().kind == Kind::conflict);
+    CHECK(folder.error().hint == "end the remote path with a slash to push into that folder");
+    const Result<Summary> missing = bench.pull(bench.options(bench.scratch / "x", bench.scratch / "none"));
+    REQUIRE_FALSE(missing);
+    CHECK(missing.error().kind == Kind::not_found);
+}
+
+TEST_CASE("a dry run changes nothing, delete only what is not ignored, and never all by accident") {
+    Bench bench;
+    if (!bench.sshd)
+        return;
+    const std::filesystem::path here = bench.scratch.path / "here";
+    const std::filesystem::path there = bench.scratch.path / "there";
+    put(here / "a", "a");
+    put(there / "old/x", "x");
+    put(there / "keep.pyc", "k");
+    Options options = bench.options(here.string(), there.string());
+    options.remove = true;
+    options.dry_run = true;
+    const Result<Summary> plan = bench.push(options);
+    REQUIRE_MESSAGE(plan, text_of(plan));
+    CHECK(plan->changes.size() == 3);
+    CHECK_FALSE(std::filesystem::exists(there / "a"));
+    options.dry_run = false;
+    REQUIRE(bench.push(options));
+    CHECK(std::filesystem::exists(there / "a"));
+    CHECK_FALSE(std::filesystem::exists(there / "old"));
+    CHECK(std::filesystem::exists(there / "keep.pyc"));
+    std::filesystem::remove(here / "a");
+    const Result<Summary> empty = bench.push(options);
+    REQUIRE_FALSE(empty);
+    CHECK(empty.error().kind == Kind::conflict);
+    CHECK(std::filesystem::exists(there / "a"));
+    options.allow_empty = true;
+    REQUIRE(bench.push(options));
+    CHECK_FALSE(std::filesystem::exists(there / "a"));
+}
+
+TEST_CASE("a link in the way of a folder is replaced, not followed, on both sides") {
+    Bench bench;
+    if (!bench.sshd)
+        return;
+    put(bench.scratch.path / "here/d/f", "new");
+    std::filesystem::create_directories(bench.scratch.path / "outside");
+    for (const char* side : {"there", "back"}) {
+        std::filesystem::create_directories(bench.scratch.path / side);
+        std::filesystem::create_symlink(bench.scratch.path / "outside", bench.scratch.path / side / "d");
+    }
+    REQUIRE(bench.push(bench.options(bench.scratch / "here", bench.scratch / "there")));
+    REQUIRE(bench.pull(bench.options(bench.scratch / "back", bench.scratch / "there")));
+    CHECK(*read_file(bench.scratch / "there/d/f") == "new");
+    CHECK(*read_file(bench.scratch / "back/d/f") == "new");
+    CHECK(std::filesystem::is_empty(bench.scratch.path / "outside"));
+}
+
+TEST_CASE(
+    "a server that lists what leads out, or sends other bytes than its hash says, writes nothing here") {
+    const Scratch tools;
+    put(tools.path / "find", "#!/bin/sh\n[ \"$1\" = / ] && exit 0\nprintf 'f 1 1.0 644\\0../evil\\0\\0'\n",
+        0755);
+    Bench hostile("SetEnv PATH=" + tools.path.string() + ":/usr/bin:/bin HOME=" + tools.path.string() + "\n");
+    if (!hostile.sshd)
+        return;
+    put(hostile.scratch.path / "there/f", "right");
+    const Result<Summary> out =
+        hostile.pull(hostile.options(hostile.scratch / "a/back", hostile.scratch / "there"));
+    REQUIRE_FALSE(out);
+    CHECK(out.error().kind == Kind::protocol);
+    CHECK_FALSE(std::filesystem::exists(hostile.scratch.path / "a"));
+    std::filesystem::remove(tools.path / "find");
+    put(tools.path / "cat", "#!/bin/sh\nexec printf wrong\n", 0755);
+    const Result<Summary> wrong =
+        hostile.pull(hostile.options(hostile.scratch / "b", hostile.scratch / "there"));
+    REQUIRE_FALSE(wrong);
+    CHECK(wrong.error().kind == Kind::conflict);
+    CHECK(wrong.error().message.find("f did not arrive as listed, three times") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(hostile.scratch.path / "b/f"));
+}
+
+TEST_CASE("what arrives otherwise than it was sent is named and not put in place") {
+    const Scratch tools;
+    put(tools.path / "tar",
+        "#!/bin/sh\n/usr/bin/tar \"$@\" && case $PWD in */a*) [ ! -f t/bad ] || echo x > t/bad;; esac\n",
+        0755);
+    Bench bench("SetEnv PATH=" + tools.path.string() + ":/usr/bin:/bin HOME=" + tools.path.string() + "\n");
+    if (!bench.sshd)
+        return;
+    put(bench.scratch.path / "here/bad", "good");
+    put(bench.scratch.path / "here/other", "good");
+    const Result<Summary> pushed = bench.push(bench.options(bench.scratch / "here", bench.scratch / "there"));
+    REQUIRE_FALSE(pushed);
+    CHECK(pushed.error().kind == Kind::protocol);
+    CHECK(pushed.error().message.ends_with("what arrived is not what was sent: bad"));
+    CHECK_FALSE(std::filesystem::exists(bench.scratch.path / "there/bad"));
+}
+
+TEST_CASE("a full disk there is said with its remedy, and the push completes when there is room") {
+    Bench bench;
+    if (!bench.sshd)
+        return;
+    const std::string disk = bench.scratch / "disk";
+    std::filesystem::create_directory(disk);
+    tests::run_program({"mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk});
+    if (read_file("/proc/self/mounts")->find(disk + " ") == std::string::npos) {
+        MESSAGE("skipped: a small disk cannot be mounted here");
+        return;
+    }
+    for (int i = 0; i < 5; ++i)
+        put(bench.scratch.path / "here" / std::to_string(i),
+            std::string(700'000, static_cast<char>('a' + i)));
+    for (const std::uint64_t large : {std::uint64_t{1} << 30, std::uint64_t{500'000}}) {
+        Options options = bench.options(bench.scratch / "here", disk + "/t");
+        options.large = large;
+        const Result<Summary> full = bench.push(options);
+        CHECK_FALSE(full);
+        if (!full) {
+            CHECK(full.error().kind == Kind::io);
+            CHECK(full.error().message.find("No space left on device") != std::string::npos);
+            CHECK(full.error().hint.find("df -h") != std::string::npos);
+        }
+    }
+    tests::run_program({"mount", "-o", "remount,size=20m", disk});
+    const Result<Summary> done = bench.push(bench.options(bench.scratch / "here", disk + "/t"));
+    CHECK_MESSAGE(done, text_of(done));
+    CHECK(same_content(bench.scratch / "here", disk + "/t"));
+    tests::run_program({"umount", disk});
+}
+
+TEST_CASE("the same transfer twice at once is refused") {
+    Bench bench;
+    if (!bench.sshd)
+        return;
+    put(bench.scratch.path / "here/f", std::string(3'000'000, 'f'));
+    const Options options = bench.options(bench.scratch / "here", bench.scratch / "there");
+    std::optional<Result<Summary>> first;
+    std::function<void(Result<Summary>)> done = [&](Result<Summary> result) { first = std::move(result); };
+    net::start<Summary>(bench.world.loop,
+                        sync::push(bench.world.loop, bench.session, options, std::make_shared<Progress>()),
+                        std::move(done));
+    const Result<Summary> second = bench.push(options);
+    bench.world.run_until([&] { return first.has_value(); });
+    CHECK(first->has_value() != second.has_value()); // whichever came first
+    const Error& refused = second ? first->error() : second.error();
+    CHECK(refused.message.ends_with("the same transfer is under way already"));
+}
+
+} // namespace podsmith::sync
