@@ -105,6 +105,12 @@ Error remote_failure(const std::string& doing, const Exit& exit, const std::stri
                                 : exit.signal.empty() ? fmt::format("exit status {}", exit.code)
                                                       : "killed by SIG" + exit.signal);
     error.hint = "check the path and who may write there";
+    // A server that goes down takes what its sessions run with it: that is a lost link, which is made again.
+    if (text.empty() && !exit.signal.empty()) {
+        error.kind = Kind::network;
+        error.retryable = true;
+        error.hint = "the other side ended it: did its SSH server restart, or its memory run out?";
+    }
     if (text.find("o space left") != std::string::npos || text.find("uota") != std::string::npos)
         error.hint =
             "the disk on the other side is full: make room there (df -h), or give the pod a larger disk";

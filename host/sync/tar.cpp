@@ -53,7 +53,7 @@ void put_number(char (&field)[N], std::uint64_t value) {
 
 template <std::size_t N>
 void put_text(char (&field)[N], std::string_view text) {
-    std::memcpy(field, text.data(), std::min(N, text.size()));
+    text.copy(field, N);
 }
 
 struct Block {

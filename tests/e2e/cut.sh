@@ -24,7 +24,7 @@ cut_and_wait() {
 # ---- a recipe's training --------------------------------------------------------------------------------------------
 
 check "training: sshd is killed and moved four times"
-start train run grpo --json --max-steps 60 --keep always
+start train run grpo --json --max-steps 120 --keep always
 wait_event train training_progress
 pod=$(live_pod)
 log=$(find "$PODSMITH_STATE/runs" -name train.log)
@@ -37,7 +37,7 @@ pass "the run ended with exit code 0"
 [ -s pod.log ] || fail "the pod's log is empty"
 cmp "$log" pod.log || fail "the local log is not the pod's log"
 steps=$(grep -c "'reward'" "$log") || true
-[ "$steps" -eq 60 ] || fail "the log has $steps steps, not 60"
+[ "$steps" -eq 120 ] || fail "the log has $steps steps, not 120"
 pass "the local log equals the pod's, byte for byte: $(stat -c %s "$log") bytes"
 "$PODSMITH" terminate "$pod" --yes >terminate.out 2>&1 || fail "the pod could not be terminated"
 expect_no_pods
