@@ -2,6 +2,7 @@
 
 local core = require("podsmith.core")
 local errors = require("podsmith.errors")
+local task = require("podsmith.task")
 
 local M = {}
 
@@ -28,27 +29,11 @@ local function check(line)
   return line
 end
 
-local waiting -- while one task changes the set, the others of this program queue up
-
-local function alone(change)
-  while waiting do
-    table.insert(waiting, core.current())
-    core.park()
-  end
-  waiting = {}
-  local guard <close> = setmetatable({}, { __close = function()
-    local tasks = waiting
-    waiting = nil
-    for _, task in ipairs(tasks) do core.wake(task) end
-  end })
-  local _ = guard
-  return change()
-end
-
 -- Changes the set until a look at it, some time after the change, finds nothing left to do. `changed(lines)` gives the
 -- lines as they should be, or nil when they are so.
 local function settle(what, changed)
-  return alone(function()
+  -- The tasks of this program change the set one after the other.
+  return task.alone("account keys", function()
     for _ = 1, TRIES do
       local lines = M.get()
       local wanted = changed(lines)

@@ -3,6 +3,7 @@
 
 local core = require("podsmith.core")
 local errors = require("podsmith.errors")
+local task = require("podsmith.task")
 
 local M = {}
 
@@ -50,7 +51,7 @@ end
 -- ---- passphrases -----------------------------------------------------------------------------------------------------
 
 -- Keys that have been read, by path: a passphrase is asked for once a program. A task that asks is waited for.
-local open_keys, asking = {}, {}
+local open_keys = {}
 
 local function ask(path)
   for try = 1, TRIES do
@@ -77,20 +78,10 @@ end
 -- The key of a file, asked for once by whoever comes first.
 local function load(path, passphrase)
   if passphrase then return core.ssh_key(path, passphrase) end
-  while asking[path] do
-    table.insert(asking[path], core.current())
-    core.park()
-  end
-  if open_keys[path] then return open_keys[path] end
-  asking[path] = {}
-  local done <close> = setmetatable({}, { __close = function()
-    local tasks = asking[path]
-    asking[path] = nil
-    for _, waiter in ipairs(tasks) do core.wake(waiter) end
-  end })
-  local _ = done
-  open_keys[path] = core.ssh_key_facts(path).encrypted and ask(path) or core.ssh_key(path)
-  return open_keys[path]
+  return task.alone(path, function()
+    open_keys[path] = open_keys[path] or (core.ssh_key_facts(path).encrypted and ask(path) or core.ssh_key(path))
+    return open_keys[path]
+  end)
 end
 
 -- ---- which keys ---------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ local guard = require("podsmith.guard")
 local host_keys = require("podsmith.host_keys")
 local keys = require("podsmith.keys")
 local show = require("podsmith.show")
+local task = require("podsmith.task")
 local watch = require("podsmith.watch")
 
 local M = {}
@@ -137,8 +138,9 @@ local function arm(pod)
 end
 
 -- A link whose pod could not be guarded is not left for others to use.
-local function connect_and_arm(pod, client, deadline)
-  pod.link = connect_until(pod, client, deadline)
+local function connect_and_arm(pod, client, timeout)
+  if pod.link and pod.link:is_open() then return end
+  pod.link = connect_until(pod, client, core.now() + timeout)
   pod.has_connected = true
   local is_armed <close> = setmetatable({}, { __close = function(_, err)
     if not err then return end
@@ -156,19 +158,7 @@ end
 ---@param timeout number seconds to keep trying
 ---@return userdata session
 function M.session(pod, client, timeout)
-  while pod.connecting do
-    table.insert(pod.connecting, core.current())
-    core.park()
-  end
-  if pod.link and pod.link:is_open() then return pod.link end
-  pod.connecting = {}
-  local done <close> = setmetatable({}, { __close = function()
-    local tasks = pod.connecting
-    pod.connecting = nil
-    for _, waiter in ipairs(tasks) do core.wake(waiter) end
-  end })
-  local _ = done
-  connect_and_arm(pod, client, core.now() + timeout)
+  task.alone(pod, connect_and_arm, pod, client, timeout)
   return pod.link
 end
 

@@ -23,35 +23,14 @@ local current
 local journal
 local of_script = { recipe = "script" }
 
--- Several tasks may ask for the same thing at once, and making it waits: one makes it, the others wait. When that fails,
--- the next one tries.
-local makers = {}
-
-local function once(get, make)
-  while not get() do
-    local waiting = makers[make]
-    if waiting then
-      table.insert(waiting, core.current())
-      core.park()
-    else
-      waiting = {}
-      makers[make] = waiting
-      local done <close> = setmetatable({}, { __close = function()
-        makers[make] = nil
-        for _, waiter in ipairs(waiting) do core.wake(waiter) end
-      end })
-      local _ = done
-      make()
-    end
-  end
-  return get()
-end
-
-local function get_journal() return journal end
-local function open_journal() journal = core.journal_open(core.state_dir()) end
-
 --- The journal of this machine (opened once). Waits.
-function M.journal() return once(get_journal, open_journal) end
+function M.journal()
+  if journal then return journal end
+  return task.alone("journal", function()
+    journal = journal or core.journal_open(core.state_dir())
+    return journal
+  end)
+end
 
 --- Begins a run: journal entry, lock, folder. Waits.
 ---@param options {recipe: string, params?: table, keep?: string, json?: boolean, budget?: number, max_duration?: number,
@@ -88,9 +67,6 @@ function M.begin(options)
   return run
 end
 
-local function get_current() return current end
-local function begin_script() M.begin(of_script) end
-
 --- What the run of a plain script or of the shell is begun with, should it need one.
 ---@param options table as for begin
 function M.prepare(options)
@@ -101,7 +77,10 @@ end
 --- The run that is going on; scripts and the shell have one too, once they rent something. Several tasks may ask at once:
 --- one begins it, the others wait.
 ---@return podsmith.Run
-function M.current() return once(get_current, begin_script) end
+function M.current()
+  if current then return current end
+  return task.alone("run", function() return current or M.begin(of_script) end)
+end
 
 --- Whether a run has been begun in this process.
 function M.is_begun() return current ~= nil end

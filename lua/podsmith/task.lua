@@ -159,6 +159,29 @@ function M.shielded(fn, ...)
   return join_fully(core.spawn("clean-up", body, fn, ...))
 end
 
+local turns = {} -- by key: the tasks that wait for theirs
+
+--- Calls `fn(...)` when no other task is in such a call with the same key; the others wait for their turn. For what must
+--- not be done twice at the same time: look inside `fn` whether it has been done meanwhile.
+---@param key any
+---@param fn function
+---@param ... any
+---@return any ... what fn gives
+function M.alone(key, fn, ...)
+  while turns[key] do
+    table.insert(turns[key], core.current())
+    core.park()
+  end
+  turns[key] = {}
+  local guard <close> = setmetatable({}, { __close = function()
+    local waiting = turns[key]
+    turns[key] = nil
+    for _, waiter in ipairs(waiting) do core.wake(waiter) end
+  end })
+  local _ = guard
+  return fn(...)
+end
+
 -- Runs the program's main function inside its own scope (called by the host).
 M.body = body
 

@@ -2,6 +2,7 @@
 
 local core = require("podsmith.core")
 local errors = require("podsmith.errors")
+local task = require("podsmith.task")
 
 local M = {}
 
@@ -13,8 +14,6 @@ local SHARE = 0.5
 local SHORTEST = 0.5
 
 local snapshot = { time = -math.huge, pods = {} }
-local in_flight = false
-local waiting = {}
 
 --- The least number of seconds between two list calls, from what the service last said of its limits: each window's
 --- remaining calls must last until it begins anew. Pure.
@@ -29,19 +28,7 @@ function M.pace(windows)
   return pace
 end
 
-local function wake_waiting()
-  local tasks = waiting
-  waiting = {}
-  for _, task in ipairs(tasks) do core.wake(task) end
-end
-
 local function refresh(client)
-  in_flight = true
-  local guard <close> = setmetatable({}, { __close = function()
-    in_flight = false
-    wake_waiting()
-  end })
-  local _ = guard
   local early = snapshot.time + M.pace(client:rate()) - core.now()
   if early > 0 then core.sleep(early) end
   local started = core.now()
@@ -57,13 +44,10 @@ end
 ---@return number time when it was taken, on core.now's clock
 function M.pods(client, max_age)
   local since = core.now() - max_age
-  while snapshot.time < since do
-    if in_flight then
-      waiting[#waiting + 1] = core.current()
-      core.park()
-    else
-      refresh(client)
-    end
+  if snapshot.time < since then
+    task.alone("look at all pods", function()
+      if snapshot.time < since then refresh(client) end
+    end)
   end
   return snapshot.pods, snapshot.time
 end

@@ -119,7 +119,7 @@ head -c 3000000 /dev/urandom >data
 code=0
 "$PODSMITH" exec "$first" -- 'kill -KILL $$' || code=$?
 [ "$code" -eq 137 ] || fail "a command that was killed ends with $code, not 137"
-refuses "no answer within 1 s" -- "$PODSMITH" exec --timeout 1 "$first" -- 'sleep 20'
+refuses "no answer within 1 s" -- "$PODSMITH" exec --timeout 1s "$first" -- 'sleep 20'
 "$PODSMITH" exec "$first,$second" -- 'echo one; echo two >&2; [ $RUNPOD_POD_ID = '"$first"' ]' >many.out 2>many.err && fail "a failure was not told"
 [ "$(grep -c ' | one$' many.out)" -eq 2 ] || fail "many.out: $(cat many.out)"
 grep -qE "^$second .* 1 " many.err || fail "no summary: $(cat many.err)"
