@@ -36,6 +36,15 @@ void merge_env(json& body, const json& entry) {
     body["env"] = std::move(env);
 }
 
+/// What a template says of the container stands where the body is silent.
+void merge_container(json& body, const json& entry) {
+    body.erase("templateId");
+    for (const char* name : kContainerFields)
+        if (entry.contains(name) && !body.contains(name))
+            body[name] = entry[name];
+    merge_env(body, entry);
+}
+
 } // namespace
 
 Templates::Templates(const System& system, bool later) : system_(system), later_(later) {
@@ -162,14 +171,10 @@ OrRefusal<json> Templates::merged(json body) const {
     const auto entry = pod_template(body);
     if (!entry)
         return tl::unexpected(entry.error());
-    body.erase("templateId");
-    for (const char* name : kContainerFields)
-        if (entry->contains(name) && !body.contains(name))
-            body[name] = (*entry)[name];
+    merge_container(body, *entry);
     for (const char* name : {"startSsh", "startJupyter"})
         if (!body.contains(name))
             body[name] = (*entry)[name];
-    merge_env(body, *entry);
     if (body.contains("cpu") || !body.contains("gpu"))
         return body;
     if (!body.contains("mounts") && !(*entry)["mounts"].empty())
@@ -186,11 +191,7 @@ OrRefusal<json> Templates::merged_patch(json body) const {
     const auto entry = pod_template(body);
     if (!entry)
         return tl::unexpected(entry.error());
-    body.erase("templateId");
-    for (const char* name : kContainerFields)
-        if (entry->contains(name) && !body.contains(name))
-            body[name] = (*entry)[name];
-    merge_env(body, *entry);
+    merge_container(body, *entry);
     return body;
 }
 

@@ -1,7 +1,10 @@
 #pragma once
 #include "gpu/catalogue.hpp"
+#include "gpu/select.hpp"
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 namespace podsmith::testing {
 
@@ -53,6 +56,16 @@ inline gpu::Catalogue market() {
 inline gpu::GpuType& find(gpu::Catalogue& catalogue, const std::string& name) {
     return *std::find_if(catalogue.begin(), catalogue.end(),
                          [&](const gpu::GpuType& type) { return type.name == name; });
+}
+
+using Names = std::vector<std::string>;
+
+/// Each candidate as "short name cloud", in order.
+inline Names names(const gpu::Selection& selection) {
+    Names result;
+    for (const gpu::Candidate& candidate : selection.candidates)
+        result.push_back(candidate.gpu.name + " " + std::string(gpu::name_of(candidate.cloud)));
+    return result;
 }
 
 } // namespace podsmith::testing

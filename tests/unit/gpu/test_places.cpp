@@ -8,17 +8,10 @@ using namespace podsmith;
 using namespace podsmith::gpu;
 using podsmith::testing::find;
 using podsmith::testing::market;
+using podsmith::testing::Names;
+using podsmith::testing::names;
 
 namespace {
-
-using Names = std::vector<std::string>;
-
-Names names(const Selection& selection) {
-    Names result;
-    for (const Candidate& candidate : selection.candidates)
-        result.push_back(candidate.gpu.name + " " + std::string(name_of(candidate.cloud)));
-    return result;
-}
 
 Names centers(const Candidate& candidate) {
     Names result;
