@@ -50,5 +50,6 @@ return {
   ending.stop,
   ending.terminate,
   recipes_command,
+  require("podsmith.commands.api"),
   spec,
 }

@@ -25,7 +25,7 @@ local function class_entry(comment)
     local name = line:match("^@class ([%w_.]+)")
     if name then
       local text = table.move(comment, 1, i - 1, 1, {})
-      for j = i + 1, #comment do text[#text + 1] = (comment[j]:gsub("^@field ", "")) end
+      table.move(comment, i + 1, #comment, #text + 1, text)
       return #text > 0 and { name = name, signature = name, text = text, is_class = true } or nil
     end
   end
@@ -56,6 +56,34 @@ local function entries(module)
   return found
 end
 
+-- What a file says of itself: the comment that it begins with.
+local function about(module)
+  local lines = {}
+  for line in (core.source("lua/podsmith/" .. module .. ".lua") or ""):gmatch("[^\n]*") do
+    local text = line:match("^%-%-%- ?(.*)")
+    if not text then break end
+    lines[#lines + 1] = text
+  end
+  return lines
+end
+
+--- All that is documented, in the order of the overview; files that scripts reach by one name are one module.
+---@return {title: string, about: string[], entries: {name: string, signature: string, text: string[], is_class?: boolean}[]}[]
+function M.modules()
+  local modules, by_title = {}, {}
+  for _, file in ipairs(FILES) do
+    local title = SHOWN_AS[file] or file
+    local module = by_title[title]
+    if module then
+      table.move(entries(file), 1, #entries(file), #module.entries + 1, module.entries)
+    else
+      module = { title = title, about = about(file), entries = entries(file) }
+      by_title[title], modules[#modules + 1] = module, module
+    end
+  end
+  return modules
+end
+
 --- All documented names, for completion.
 ---@return string[]
 function M.names()
@@ -68,7 +96,7 @@ end
 
 local function print_entry(entry)
   print(entry.signature)
-  for _, line in ipairs(entry.text) do print("    " .. line) end
+  for _, line in ipairs(entry.text) do print("    " .. line:gsub("^@field ", "")) end
   print("")
 end
 
@@ -133,15 +161,20 @@ end
 --- Prints what is known about a module, a function, a method or a class of options: help(), help("pod"), help("pod.exec"),
 --- help("PodSpec"); or about a value: help(runpod.volumes).
 ---@param topic? any
+---@return boolean? none false where nothing is known
 function M.help(topic)
   if topic == nil then return print_overview() end
   local text = type(topic) == "string" and topic or topic_of(topic)
-  if not text then return print("no help on this " .. type(topic) .. "; help() lists what there is") end
+  if not text then
+    print("no help on this " .. type(topic) .. "; help() lists what there is")
+    return false
+  end
   local found = find(text:gsub(":", "."):lower())
   for _, entry in ipairs(found) do print_entry(entry) end
   if #found > 0 then return end
   local near = core.nearest(text, M.names())
   print("no help on " .. text .. (near ~= "" and ("; did you mean %s?"):format(near) or ""))
+  return false
 end
 
 return M
