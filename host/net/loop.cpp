@@ -121,6 +121,10 @@ void Loop::run() {
 }
 
 bool Loop::fire_next_manual() {
+    const auto fire = [this](const std::weak_ptr<void>& entry) {
+        const auto state = std::static_pointer_cast<Timer::State>(entry.lock());
+        post([state, round = state->round] { state->finish(round, true); });
+    };
     while (!manual_timers_.empty()) {
         const auto first = manual_timers_.extract(manual_timers_.begin());
         if (!Timer::State::is_live(first.key(), first.mapped()))
@@ -128,8 +132,13 @@ bool Loop::fire_next_manual() {
         manual_now_ = std::max(manual_now_, first.key());
         if (context_.stopped())
             context_.restart();
-        const auto state = std::static_pointer_cast<Timer::State>(first.mapped().lock());
-        post([state, round = state->round] { state->finish(round, true); });
+        fire(first.mapped());
+        // Those of the same moment with it: a thousand tasks that wait alike are one step.
+        while (!manual_timers_.empty() && manual_timers_.begin()->first == first.key()) {
+            const auto next = manual_timers_.extract(manual_timers_.begin());
+            if (Timer::State::is_live(next.key(), next.mapped()))
+                fire(next.mapped());
+        }
         return true;
     }
     return false;
