@@ -3,10 +3,12 @@
 #include "sync/hash.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <thread>
 
 namespace podsmith::sync {
 namespace {
@@ -29,6 +31,19 @@ Result<std::string> own_name(const std::filesystem::path& path, const std::strin
     return random;
 }
 
+// A transfer that has just ended may hold its lock for a moment more: until a child that was being forked
+// meanwhile has become its own program, or a thread of the pool has let go of the work it did.
+bool lock_soon(int file) {
+    constexpr auto kPause = std::chrono::milliseconds(20);
+    constexpr int kTries = 150;
+    for (int i = 0; i < kTries; ++i) {
+        if (::flock(file, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        std::this_thread::sleep_for(kPause);
+    }
+    return false;
+}
+
 } // namespace
 
 Result<Claim> claim(const std::filesystem::path& state, const std::string& words, const std::string& random) {
@@ -43,7 +58,7 @@ Result<Claim> claim(const std::filesystem::path& state, const std::string& words
     claim.lock.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (claim.lock.get() < 0)
         return open_error(path);
-    if (::flock(claim.lock.get(), LOCK_EX | LOCK_NB) != 0)
+    if (!lock_soon(claim.lock.get()))
         return fail(Kind::conflict, "the same transfer is under way already",
                     "wait for its end, or stop the other podsmith");
     return claim;

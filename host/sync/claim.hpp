@@ -14,8 +14,8 @@ struct Claim {
     std::string id; ///< 12 hexadecimal digits
 };
 
-/// `words` say which transfer it is. Locks are files in `state`. Blocks. Error{conflict} when another process
-/// (or another task of this one) has it.
+/// `words` say which transfer it is. Locks are files in `state`. Blocks: for up to three seconds where the
+/// lock is held. Error{conflict} when another process (or another task of this one) still has it then.
 Result<Claim> claim(const std::filesystem::path& state, const std::string& words, const std::string& random);
 
 } // namespace podsmith::sync

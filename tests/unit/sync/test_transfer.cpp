@@ -1,6 +1,10 @@
+#include "sync/claim.hpp"
 #include "sync/transfer.hpp"
 #include "unit/ssh/world.hpp"
 #include "unit/sync/scratch.hpp"
+
+#include <fmt/format.h>
+#include <thread>
 
 namespace podsmith::sync {
 namespace {
@@ -240,18 +244,30 @@ TEST_CASE("the same transfer twice at once is refused") {
     Bench bench;
     if (!bench.sshd)
         return;
-    put(bench.scratch.path / "here/f", std::string(3'000'000, 'f'));
+    put(bench.scratch.path / "here/f", "f");
     const Options options = bench.options(bench.scratch / "here", bench.scratch / "there");
-    std::optional<Result<Summary>> first;
-    std::function<void(Result<Summary>)> done = [&](Result<Summary> result) { first = std::move(result); };
-    net::start<Summary>(bench.world.loop,
-                        sync::push(bench.world.loop, bench.session, options, std::make_shared<Progress>()),
-                        std::move(done));
-    const Result<Summary> second = bench.push(options);
-    bench.world.run_until([&] { return first.has_value(); });
-    CHECK(first->has_value() != second.has_value()); // whichever came first
-    const Error& refused = second ? first->error() : second.error();
-    CHECK(refused.message.ends_with("the same transfer is under way already"));
+    std::optional<Result<Claim>> other = claim(
+        options.state, fmt::format("push\n{}\n{}", options.local, options.remote), std::string(24, 'x'));
+    REQUIRE(*other);
+    const Result<Summary> refused = bench.push(options);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == Kind::conflict);
+    CHECK(refused.error().message.ends_with("the same transfer is under way already"));
+
+    other.reset();
+    CHECK(bench.push(options));
+}
+
+TEST_CASE("a transfer whose end is at hand is waited for") {
+    const Scratch scratch;
+    std::optional<Result<Claim>> first = claim(scratch.path, "words", "name");
+    REQUIRE(*first);
+    std::thread ending([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        first.reset();
+    });
+    CHECK(claim(scratch.path, "words", "name"));
+    ending.join();
 }
 
 } // namespace podsmith::sync
