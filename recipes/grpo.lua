@@ -219,6 +219,7 @@ end
 
 return recipe {
   name = "grpo",
+  project = "Thinnka Podsmith",
   summary = "Fine-tunes a Hub model with GRPO (Open R1): checks model and token, rents the first fitting GPU that is "
     .. "free, trains there as a detached job, and leaves the result on the Hub.",
   params = options.join(options.model, options.data, GRPO, options.training, options.pod, options.result,

@@ -37,13 +37,23 @@ void read_retry(lua_State* L, net::HttpRequest& request) {
         static_cast<int>(field_number(L, 1, "max_redirects").value_or(request.max_redirects));
 }
 
+// A URL that is itself a credential (a webhook's) may be a secret.
+std::string check_url(lua_State* L) {
+    lua_getfield(L, 1, "url");
+    const Secret* secret = to_secret(L, -1);
+    const std::string hidden = secret ? secret->reveal() : "";
+    lua_pop(L, 1);
+    const std::string url = hidden.empty() ? field_string(L, 1, "url").value_or("") : hidden;
+    if (url.empty())
+        raise_invalid(L, "http: option 'url' is missing");
+    return url;
+}
+
 // {url=, method=, headers=, body=, json=, bearer=, body_file=, timeout=, ...}
 net::HttpRequest check_request(lua_State* L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     net::HttpRequest request;
-    request.url = field_string(L, 1, "url").value_or("");
-    if (request.url.empty())
-        raise_invalid(L, "http: option 'url' is missing");
+    request.url = check_url(L);
     request.method = field_string(L, 1, "method").value_or("GET");
     read_headers(L, request);
     request.body = field_string(L, 1, "body").value_or("");

@@ -9,7 +9,7 @@ local OPTIONS = { "url", "method", "headers", "body", "json", "bearer", "body_fi
   "idle_timeout", "idempotent", "attempts", "deadline", "max_body", "max_redirects" }
 
 ---@class podsmith.HttpRequest
----@field url string
+---@field url string|podsmith.Secret a secret where the address itself is a credential
 ---@field method? string default GET
 ---@field headers? table<string, string>
 ---@field body? string

@@ -7,7 +7,7 @@ local M = {}
 
 ---@class podsmith.Param
 ---@field [1] string the name, as the flag is written: "gpu-count"
----@field [2] "string"|"integer"|"number"|"flag"|"choice"|"list"|"duration"
+---@field [2] "string"|"integer"|"number"|"flag"|"choice"|"list"|"duration"|"secret" a secret's value is one
 ---@field help string
 ---@field default? any
 ---@field choices? any[] allowed values
@@ -89,7 +89,7 @@ local function parse_value(param, text, shown)
   value = check_choice(param, value, shown)
   local wrong = param.check and param.check(value)
   if wrong then M.usage(("%s: %s"):format(shown, wrong)) end
-  return value
+  return kind == "secret" and secret.new(value, shown) or value
 end
 
 -- flag text -> {param, negated}
@@ -231,7 +231,7 @@ local function value_name(param)
     for i, choice in ipairs(param.choices) do names[i] = tostring(choice) end
     return table.concat(names, "|")
   end
-  return ({ string = "TEXT", integer = "N", number = "X", list = "TEXT", duration = "TIME" })[param[2]] or ""
+  return ({ string = "TEXT", integer = "N", number = "X", list = "TEXT", duration = "TIME", secret = "TEXT" })[param[2]] or ""
 end
 
 local function wrap(text, width, indent)

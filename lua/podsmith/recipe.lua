@@ -19,6 +19,7 @@ local M = {}
 ---@class podsmith.Recipe
 ---@field name string
 ---@field summary string
+---@field project? string how reports of its runs call it; default "podsmith"
 ---@field params podsmith.Param[]
 ---@field check? fun(args: table) raises (params.usage) on values that do not go together; before anything is sent
 ---@field run fun(ctx: podsmith.Context)
@@ -53,7 +54,9 @@ M.COMMON = {
   { "json", "flag", help = "events as JSON lines on standard output" },
   { "env-file", "string", help = "read variables from this file instead of the nearest .env" },
 }
-table.move(M.LIMITS, 1, #M.LIMITS, #M.COMMON + 1, M.COMMON)
+for _, more in ipairs { M.LIMITS, require("podsmith.report").PARAMS } do
+  table.move(more, 1, #more, #M.COMMON + 1, M.COMMON)
+end
 
 --- Declares a recipe: `return recipe { name, summary, params, run }`. Checks the declaration at once.
 ---@param declaration table

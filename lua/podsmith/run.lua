@@ -34,8 +34,9 @@ end
 
 --- Begins a run: journal entry, lock, folder. Waits.
 ---@param options {recipe: string, params?: table, keep?: string, json?: boolean, budget?: number, max_duration?: number,
----  expected_duration?: number, lease?: any, max_price?: number, wait_capacity?: number, is_plan?: boolean, asks?: boolean}
----  USD; seconds; is_plan: nothing may be rented; asks: before the first renting, on the terminal
+---  expected_duration?: number, lease?: any, max_price?: number, wait_capacity?: number, is_plan?: boolean, asks?: boolean,
+---  report?: table}
+---  USD; seconds; is_plan: nothing may be rented; asks: before the first renting, on the terminal; report: podsmith.report
 ---@return podsmith.Run
 function M.begin(options)
   local log = M.journal()
@@ -63,6 +64,7 @@ function M.begin(options)
   }, Run)
   run.lock = lock
   run.limit = require("podsmith.limit").new(run, options)
+  run.report = require("podsmith.report").start(run, options.report or {})
   current = run
   return run
 end
@@ -130,6 +132,7 @@ end
 function Run:event(name, fields, message)
   fields = fields or {}
   record(self, name, fields)
+  if self.report then self.report:send(name, fields, message) end
   if self.json then
     local row = { event = name, run = self.id, recipe = self.recipe, timestamp = core.utc_text(core.utc()), message = message }
     for key, value in pairs(fields) do row[key] = value end
@@ -198,6 +201,7 @@ function Run:finish(status)
   if self.finished then return end
   self.finished = true
   local released, problem = pcall(self.release_pods, self, status ~= "done" and status or nil)
+  if self.report then self.report:close() end
   self.background_tasks:__close(true)
   settle_lost(self)
   if current == self then current = nil end

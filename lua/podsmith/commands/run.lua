@@ -44,6 +44,8 @@ local function run_recipe(declaration, args, given)
     max_duration = args.max_duration, expected_duration = args.expected_duration, lease = args.lease,
     max_price = args.max_price, wait_capacity = args.wait_capacity, is_plan = args.dry_run or args.render ~= nil,
     asks = not args.yes and not args.sim and not args.json and core.terminal(0).is_tty,
+    report = { progress_url = args.progress_url, discord_webhook_url = args.discord_webhook_url,
+      project = declaration.project, repo_id = args.repo_id },
   }
   local ctx = recipes.context(declaration, args, given, run)
   -- task.body: what the recipe has spawned ends before the run does, and rents nothing more.
