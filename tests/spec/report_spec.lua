@@ -93,7 +93,7 @@ describe("a report", function()
     expect({ body.project, body.repo_id, body.stage, body.tail, body.message, body.data.code, body.run }):equals {
       "podsmith", "a/b", "train", "boom", "code 1", 1, "abc12345" }
     expect(math.type(body.timestamp)):equals("float")
-    local _ = guard, scope
+    local _ = { guard, scope }
   end)
 
   it("sends an event again, before those behind it, when the receiver is down", function()
@@ -108,7 +108,7 @@ describe("a report", function()
     for _, name in ipairs { "two", "three" } do reporter:send(name, {}) end
     reporter:close()
     expect(taken(got)):equals("one two three")
-    local _ = guard, scope
+    local _ = { guard, scope }
   end)
 
   it("keeps the newest progress only, and not more than one a second", function()
@@ -124,7 +124,7 @@ describe("a report", function()
     expect(got[#got].body.event):equals("train_done")
     expect(got[#got - 1].body.data.step):equals(30)
     for i = 2, #got - 2 do expect(got[i].at - got[i - 1].at >= 0.999):is_true() end
-    local _ = guard, scope
+    local _ = { guard, scope }
   end)
 
   it("stops for a receiver that is gone, and never fails the run", function()
@@ -133,7 +133,7 @@ describe("a report", function()
     for i = 1, 5 do reporter:send("event" .. i, {}) end
     reporter:close()
     expect(#got):equals(1)
-    local _ = guard, scope
+    local _ = { guard, scope }
   end)
 
   it("leaves out an event that the receiver refuses", function()
@@ -142,7 +142,7 @@ describe("a report", function()
     for _, name in ipairs { "one", "two" } do reporter:send(name, {}) end
     reporter:close()
     expect(taken(got)):equals("two")
-    local _ = guard, scope
+    local _ = { guard, scope }
   end)
 
   it("gives a receiver that never answers a limited time at the end", function()
@@ -152,7 +152,7 @@ describe("a report", function()
     reporter:send("one", {})
     reporter:close()
     expect(task.now() - begun < 30):is_true()
-    local _ = guard, scope
+    local _ = { guard, scope }
   end)
 
   it("holds no secret", function()
@@ -162,6 +162,6 @@ describe("a report", function()
     reporter:send("error", { tail = "token hf_veryverysecret", note = "hf_veryverysecret" }, "hf_veryverysecret is wrong")
     reporter:close()
     expect(json.encode(got[1].body):find("veryverysecret")):is_nil()
-    local _ = guard, scope, token
+    local _ = { guard, scope, token }
   end)
 end)
