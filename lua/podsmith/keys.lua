@@ -143,6 +143,14 @@ local function given_public()
   return text_of("SSH_PUBLIC_KEY") or text_of("RUNPOD_SSH_PUBLIC_KEY")
 end
 
+--- The key that this run logs in with, in place of what the environment says.
+---@param private? string path
+---@param public? string the public key's line
+function M.choose(private, public)
+  if private then core.set_env("SSH_PRIVATE_KEY_PATH", private) end
+  if public then core.set_env("SSH_PUBLIC_KEY", public) end
+end
+
 --- The keys to log in with, in the order in which they are tried; the one whose public half pods get comes first. Asks for
 --- a passphrase on the terminal where it must (three tries). Waits. Raises not_found, auth, invalid.
 ---@param explicit? string path of a private key

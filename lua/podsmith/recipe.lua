@@ -184,6 +184,14 @@ function M.names()
   return names
 end
 
+--- The text of a file that lies with the recipes, such as a script for the pod: `file("openr1/pod/train.sh")`. Raises
+--- not_found.
+---@param path string below recipes/
+---@return string
+function M.file(path)
+  return core.source("recipes/" .. path) or errors.raise("not_found", ("there is no file recipes/%s inside podsmith"):format(path))
+end
+
 local function load_text(text, name)
   local chunk, problem = load(text, "@" .. name, "t")
   if not chunk then errors.raise("invalid", problem, "the script is not valid Lua") end

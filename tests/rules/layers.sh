@@ -31,4 +31,8 @@ if grep -rnE 'podsmith\.core' recipes; then
   echo "a recipe must use podsmith's modules, not the natives"
   bad=1
 fi
+if grep -rnE 'require.*"recipes' lua; then
+  echo "lua/ must not know a recipe"
+  bad=1
+fi
 exit $bad

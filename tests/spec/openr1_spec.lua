@@ -1,9 +1,12 @@
 --- Open R1's config files, names, numbers and scripts. Nothing here leaves the program.
 
-local openr1 = require("podsmith.openr1")
+local configs = require("recipes.openr1.configs")
+local names = require("recipes.openr1.names")
+local numbers = require("recipes.openr1.numbers")
 local params = require("podsmith.params")
-local progress = require("podsmith.openr1_progress")
-local scripts = require("podsmith.openr1_scripts")
+local progress = require("recipes.openr1.progress")
+local scripts = require("recipes.openr1.scripts")
+local software = require("recipes.openr1.software")
 
 local grpo = require("podsmith.recipe").load("grpo")()
 
@@ -15,7 +18,7 @@ end
 
 local function grpo_text(...)
   local args = args_of(...)
-  return yaml.encode(openr1.grpo_config(args, openr1.hub_id(args, "alice", "grpo"), nil))
+  return yaml.encode(configs.grpo_config(args, names.hub_id(args, "alice", "grpo"), nil))
 end
 
 local GRPO_DEFAULT = [[
@@ -102,7 +105,7 @@ describe("the GRPO config", function()
 
   it("adds max_steps, chat_template and dataset_mixture at the end, in this order", function()
     local args = args_of("--max-steps", "500", "--dataset-fraction", "0.1")
-    local text = yaml.encode(openr1.grpo_config(args, "alice/x", "{{ bos_token }}"))
+    local text = yaml.encode(configs.grpo_config(args, "alice/x", "{{ bos_token }}"))
     expect(text:match("warmup_ratio: 0.1\n(.*)$")):equals([[
 max_steps: 500
 chat_template: '{{ bos_token }}'
@@ -152,20 +155,20 @@ dataset_mixture:
 
   it("carries the default chat template whole, with backslash and n as two characters", function()
     local args = args_of()
-    local back = yaml.decode(yaml.encode(openr1.grpo_config(args, "alice/x", openr1.CHAT_TEMPLATE)))
-    expect(back.chat_template):equals(openr1.CHAT_TEMPLATE)
-    expect(openr1.CHAT_TEMPLATE):contains("message['content'] + '\\n'")
-    expect(openr1.CHAT_TEMPLATE:find("\n", 1, true)):is_nil()
+    local back = yaml.decode(yaml.encode(configs.grpo_config(args, "alice/x", configs.CHAT_TEMPLATE)))
+    expect(back.chat_template):equals(configs.CHAT_TEMPLATE)
+    expect(configs.CHAT_TEMPLATE):contains("message['content'] + '\\n'")
+    expect(configs.CHAT_TEMPLATE:find("\n", 1, true)):is_nil()
   end)
 end)
 
 describe("the accelerate config", function()
   it("has every key in its order for ZeRO 3", function()
-    expect(yaml.encode(openr1.accelerate_config(8, 3))):equals(ACCELERATE:format("true", "true", 3, 8))
+    expect(yaml.encode(configs.accelerate_config(8, 3))):equals(ACCELERATE:format("true", "true", 3, 8))
   end)
 
   it("clears the ZeRO 3 flags for ZeRO 2", function()
-    expect(yaml.encode(openr1.accelerate_config(1, 2))):equals(ACCELERATE:format("false", "false", 2, 1))
+    expect(yaml.encode(configs.accelerate_config(1, 2))):equals(ACCELERATE:format("false", "false", 2, 1))
   end)
 end)
 
@@ -177,7 +180,7 @@ describe("the ZeRO stage", function()
   } do
     local mode, sharded, asked, used, is_adjusted = table.unpack(row)
     it(("is %d for %s, sharded %s, asked %d"):format(used, mode, sharded, asked), function()
-      local stage, reason = openr1.zero_stage(mode, sharded, asked)
+      local stage, reason = numbers.zero_stage(mode, sharded, asked)
       expect(stage):equals(used)
       expect(reason ~= nil):equals(is_adjusted)
     end)
@@ -187,23 +190,23 @@ end)
 describe("tags", function()
   it("of both sorts give three rewards and both sentences", function()
     local args = args_of("--answer-tag", "<answer>", "--answer-end-tag", "</answer>")
-    local names, weights = openr1.rewards(args)
-    expect(names):equals { "accuracy", "format", "tag_count" }
+    local rewards, weights = configs.rewards(args)
+    expect(rewards):equals { "accuracy", "format", "tag_count" }
     expect(weights):equals { 1.0, 1.0, 1.0 }
-    expect(openr1.system_prompt(args)):equals(OPENING .. "First reason inside <think> and </think>. "
+    expect(configs.system_prompt(args)):equals(OPENING .. "First reason inside <think> and </think>. "
       .. "Then provide the final answer inside <answer> and </answer>.")
   end)
 
   it("that are all empty ask for plain step by step", function()
     local args = args_of("--reasoning-tag", "", "--reasoning-end-tag", "")
-    expect(openr1.rewards(args)):equals { "accuracy" }
-    expect(openr1.system_prompt(args)):equals(OPENING
+    expect(configs.rewards(args)):equals { "accuracy" }
+    expect(configs.system_prompt(args)):equals(OPENING
       .. "First think step by step. Then provide the final answer directly after thinking.")
   end)
 
   it("of other names give accuracy only", function()
-    expect(openr1.rewards(args_of("--answer-tag", "<a>", "--answer-end-tag", "</a>"))):equals { "accuracy" }
-    expect(openr1.rewards(args_of("--reasoning-tag", "<r>", "--reasoning-end-tag", "</r>", "--answer-tag", "<answer>",
+    expect(configs.rewards(args_of("--answer-tag", "<a>", "--answer-end-tag", "</a>"))):equals { "accuracy" }
+    expect(configs.rewards(args_of("--reasoning-tag", "<r>", "--reasoning-end-tag", "</r>", "--answer-tag", "<answer>",
       "--answer-end-tag", "</answer>"))):equals { "accuracy" }
   end)
 end)
@@ -211,17 +214,17 @@ end)
 describe("names", function()
   it("follow from user, model and GPUs", function()
     local args = args_of("--gpu-count", "4")
-    expect(openr1.hub_id(args, "alice", "grpo")):equals("alice/gemma-2b-grpo-thinnka")
-    expect(openr1.hub_id(args, "alice", "sft")):equals("alice/gemma-2b-sft-thinnka")
-    expect(openr1.output_dir(args, "alice/m")):equals("/workspace/models/alice-m")
-    expect(openr1.pod_name(args)):equals("thinnka-unsloth-gemma-2b-4x")
+    expect(names.hub_id(args, "alice", "grpo")):equals("alice/gemma-2b-grpo-thinnka")
+    expect(names.hub_id(args, "alice", "sft")):equals("alice/gemma-2b-sft-thinnka")
+    expect(names.output_dir(args, "alice/m")):equals("/workspace/models/alice-m")
+    expect(names.pod_name(args)):equals("thinnka-unsloth-gemma-2b-4x")
   end)
 
   it("are the user's where he gives them", function()
     local args = args_of("--hub-model-id", "acme/m", "--output-dir", "/workspace/o", "--pod-name", "mine")
-    expect(openr1.hub_id(args, "alice", "grpo")):equals("acme/m")
-    expect(openr1.output_dir(args, "acme/m")):equals("/workspace/o")
-    expect(openr1.pod_name(args)):equals("mine")
+    expect(names.hub_id(args, "alice", "grpo")):equals("acme/m")
+    expect(names.output_dir(args, "acme/m")):equals("/workspace/o")
+    expect(names.pod_name(args)):equals("mine")
   end)
 end)
 
@@ -232,7 +235,7 @@ describe("num_generations", function()
     local per_device, accumulation, gpus, asked, used = table.unpack(row)
     it(("is %d for batch %d, accumulation %d, %d GPUs, %d asked"):format(used, per_device, accumulation, gpus, asked),
       function()
-        expect(openr1.num_generations { per_device_train_batch = per_device, gradient_accumulation_steps = accumulation,
+        expect(numbers.num_generations { per_device_train_batch = per_device, gradient_accumulation_steps = accumulation,
           gpu_count = gpus, num_generations = asked }):equals(used)
       end)
   end
@@ -241,7 +244,7 @@ describe("num_generations", function()
     for _, asked in ipairs { 16, 0 } do
       local steps = asked == 0 and 4 or 1
       expect(function()
-        openr1.num_generations { per_device_train_batch = 1, gradient_accumulation_steps = steps, gpu_count = 1,
+        numbers.num_generations { per_device_train_batch = 1, gradient_accumulation_steps = steps, gpu_count = 1,
           num_generations = asked }
       end):raises("at least 2", "invalid")
     end
@@ -256,7 +259,7 @@ describe("sizes", function()
   it("come from the weights: 4.668 GiB need 5 GB and a container disk of 40", function()
     local bytes = 4945242264 + 67121608
     expect(gpu.need_for_weights(bytes)):equals(5)
-    expect(openr1.disks(args_of(), bytes)):equals { volume = 300, container = 40 }
+    expect(numbers.disks(args_of(), bytes)):equals { volume = 300, container = 40 }
   end)
 
   it("count weights in one format", function()
@@ -273,9 +276,9 @@ describe("sizes", function()
 
   it("grow with the weights where the flags leave it open", function()
     expect(need(13.489)):equals(14)
-    expect(openr1.disks(args_of("--volume-gb", "0"), 28 * 1024 * 1024 * 1024)):equals { volume = 56, container = 42 }
-    expect(openr1.disks(args_of("--container-disk-gb", "99"), 1).container):equals(99)
-    expect(openr1.disks(args_of("--container-disk-gb", "0"), 1).container):equals(40)
+    expect(numbers.disks(args_of("--volume-gb", "0"), 28 * 1024 * 1024 * 1024)):equals { volume = 56, container = 42 }
+    expect(numbers.disks(args_of("--container-disk-gb", "99"), 1).container):equals(99)
+    expect(numbers.disks(args_of("--container-disk-gb", "0"), 1).container):equals(40)
   end)
 
   it("are shared by the GPUs when the model is sharded", function()
@@ -286,7 +289,7 @@ describe("sizes", function()
 end)
 
 describe("the transformers version", function()
-  local function choice(model_version, ...) return openr1.transformers(args_of(...), model_version) end
+  local function choice(model_version, ...) return software.transformers(args_of(...), model_version) end
 
   it("is git HEAD, then the flag, then the model's, then the default", function()
     local from_git = choice("4.51.3", "--transformers-from-git", "--transformers-version", "4.50.0")
@@ -308,15 +311,15 @@ end)
 
 describe("custom dependencies", function()
   it("are parted at commas, but not inside a requirement", function()
-    expect(openr1.requirements { " math-verify , pkg>=1,<2,,  x[a,b]==1.0 ,", "git+https://h/p.git" })
+    expect(software.requirements { " math-verify , pkg>=1,<2,,  x[a,b]==1.0 ,", "git+https://h/p.git" })
       :equals { "math-verify", "pkg>=1,<2", "x[a,b]==1.0", "git+https://h/p.git" }
-    expect(openr1.requirements {}):equals {}
+    expect(software.requirements {}):equals {}
   end)
 
   it("have bare names", function()
-    expect(openr1.package_name("x[a,b]==1.0")):equals("x")
-    expect(openr1.package_name("math-verify>=1")):equals("math-verify")
-    expect(openr1.package_name("git+https://h/p.git")):is_nil()
+    expect(software.package_name("x[a,b]==1.0")):equals("x")
+    expect(software.package_name("math-verify>=1")):equals("math-verify")
+    expect(software.package_name("git+https://h/p.git")):is_nil()
   end)
 end)
 
@@ -355,11 +358,11 @@ describe("progress", function()
     .. "'reward': 0.25, 'kl': nan, 'epoch': 0.01}"
 
   it("reads the trainer's numbers", function()
-    local numbers = progress.metrics("INFO " .. LINE)
-    expect(numbers.loss):equals(0.0012)
-    expect(numbers.learning_rate):equals(1e-06)
-    expect(numbers["rewards/accuracy_reward/mean"]):equals(0.25)
-    expect(numbers.kl):is_nil()
+    local logged = progress.metrics("INFO " .. LINE)
+    expect(logged.loss):equals(0.0012)
+    expect(logged.learning_rate):equals(1e-06)
+    expect(logged["rewards/accuracy_reward/mean"]):equals(0.25)
+    expect(logged.kl):is_nil()
     expect(progress.metrics("{'loss': '0.5'}").loss):equals(0.5)
     expect(progress.metrics("loading {model}")):is_nil()
   end)
@@ -389,5 +392,14 @@ describe("progress", function()
     watch:take("Loading checkpoint shards: 50%|x| 1/2 [00:01<00:01]", 1.0)
     expect(watch.step):equals(0)
     expect(watch.total):is_nil()
+  end)
+end)
+
+describe("files of the recipes", function()
+  local file = require("podsmith.recipe").file
+
+  it("are embedded", function()
+    expect(file("grpo.lua")):contains("recipes.openr1.flow")
+    expect(function() file("openr1/pod/nosuch.sh") end):raises("recipes/openr1/pod/nosuch.sh", "not_found")
   end)
 end)

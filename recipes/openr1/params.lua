@@ -1,9 +1,6 @@
---- Open R1 training: the parameters that its recipes share, by topic, and what must go together among them.
+--- Open R1 training: the parameters of its recipes, by topic.
 
-local core = require("podsmith.core")
-local hf = require("podsmith.hf")
-local openr1 = require("podsmith.openr1")
-local params = require("podsmith.params")
+local names = require("recipes.openr1.names")
 
 local M = {}
 
@@ -11,7 +8,7 @@ local function is_repo(text)
   if not text:match("^[%w._-]+/[%w._-]+$") then return "write it as namespace/name" end
 end
 
-M.model = {
+local MODEL = {
   { "repo-id", "string", default = "unsloth/gemma-2b", check = hf.id_problem, help = "Hub model to train" },
   { "trust-remote-code", "flag", help = "let the model's repository run its own code on the pod" },
   { "attn-implementation", "choice", choices = { "flash_attention_2", "sdpa", "eager" }, default = "sdpa",
@@ -20,13 +17,13 @@ M.model = {
     help = "path of a Jinja file, or the template itself; without it the model's own is used" },
 }
 
-M.data = {
+local DATA = {
   { "dataset-name", "string", default = "open-r1/OpenR1-Math-220k", help = "Hub data set" },
   { "dataset-fraction", "number", default = 1.0, help = "part of the data set to use: above 0, at most 1" },
   { "dataset-seed", "integer", default = 42, min = 0, help = "how that part is drawn" },
 }
 
-M.training = {
+local TRAINING = {
   { "num-train-epochs", "integer", default = 1, min = 1, help = "passes over the data" },
   { "max-steps", "integer", default = -1, min = -1, help = "end after so many steps; -1 or 0 for no such limit" },
   { "per-device-train-batch", "integer", default = 1, min = 1, help = "batch size on one GPU" },
@@ -38,14 +35,14 @@ M.training = {
   { "shard-model", "flag", help = "one GPU need not hold the whole model: memory need per GPU, ZeRO stage 3" },
 }
 
-M.result = {
+local RESULT = {
   { "hub-model-id", "string", check = is_repo,
     help = "Hub repository for the result; default <you>/<model>-<method>-thinnka" },
   { "output-dir", "string", help = "the trainer's folder on the pod; default below /workspace/models" },
   { "report-to", "string", default = "none", help = "where the trainer reports; wandb needs WANDB_API_KEY" },
 }
 
-M.pod = {
+local POD = {
   { "gpu-count", "integer", default = 1, choices = { 1, 2, 4, 6, 8 }, help = "GPUs of the pod" },
   { "gpu-type", "string", help = "only GPUs with this in their name, in any case: l40s, a100, sxm" },
   { "cloud-type", "choice", choices = { "ALL", "SECURE", "COMMUNITY" }, default = "ALL", help = "where to rent" },
@@ -53,8 +50,8 @@ M.pod = {
   { "bid", "number", min = 0, help = "with --spot: USD per hour and GPU at most; default the least that is taken" },
   { "recover", "integer", default = 0, min = 0,
     help = "replace a pod that is lost so many times; training goes on from the newest checkpoint on the Hub" },
-  { "image", "string", default = openr1.IMAGE, help = "container image" },
-  { "use-thinnka-image", "flag", help = "use the prepared image " .. openr1.PREPARED_IMAGE .. " in place of --image" },
+  { "image", "string", default = names.IMAGE, help = "container image" },
+  { "use-thinnka-image", "flag", help = "use the prepared image " .. names.PREPARED_IMAGE .. " in place of --image" },
   { "pod-name", "string", help = "what the pod's name begins with; default thinnka-<model>-<GPUs>x" },
   { "volume-gb", "integer", default = 300, min = 0, help = "size of /workspace; 0 for twice the weights, at least 40" },
   { "container-disk-gb", "integer", min = 0, help = "container disk; default 1.5 times the weights, at least 40" },
@@ -63,7 +60,7 @@ M.pod = {
   { "ssh-public-key", "string", help = "the public key's text, in place of SSH_PUBLIC_KEY" },
 }
 
-M.software = {
+local SOFTWARE = {
   { "skip-setup", "flag", help = "install nothing: the image has Open R1 and its virtual environment" },
   { "transformers-version", "string", help = "transformers release to install; default: what the model asks for" },
   { "transformers-from-git", "flag", help = "install transformers from its repository's head" },
@@ -71,38 +68,29 @@ M.software = {
   { "debug-remote", "flag", help = "trace the scripts on the pod (never the lines that hold the token)" },
 }
 
---- One parameter list from several.
----@param ... podsmith.Param[]
+local GRPO = {
+  { "dataset-prompt-column", "string", default = "problem", help = "column with the questions" },
+  { "reasoning-tag", "string", default = "<think>", help = "opens the reasoning; both empty for plain step by step" },
+  { "reasoning-end-tag", "string", default = "</think>", help = "closes the reasoning" },
+  { "answer-tag", "string", default = "", help = "opens the answer; <answer> with </answer> adds two format rewards" },
+  { "answer-end-tag", "string", default = "", help = "closes the answer" },
+  { "num-generations", "integer", default = 16, min = 2,
+    help = "answers compared for a question; lowered to divide the batch" },
+  { "use-vllm", "flag", default = true, negatives = { "--no-vllm", "--disable-vllm" },
+    help = "generate with vLLM; --no-vllm for the transformers library" },
+  { "vllm-mode", "choice", choices = { "colocate", "server" }, default = "colocate",
+    help = "vLLM on the training GPUs, or a server of its own" },
+}
+
+--- The parameters of a recipe.
+---@param mode "grpo"|"sft"
 ---@return podsmith.Param[]
-function M.join(...)
+function M.of(mode)
   local all = {}
-  for _, list in ipairs { ... } do table.move(list, 1, #list, #all + 1, all) end
+  for _, list in ipairs { MODEL, DATA, mode == "grpo" and GRPO or {}, TRAINING, POD, RESULT, SOFTWARE } do
+    table.move(list, 1, #list, #all + 1, all)
+  end
   return all
-end
-
---- Two tags are given together or not at all. Raises a usage error.
----@param args table
----@param name "answer"|"reasoning"
-function M.check_tags(args, name)
-  if (args[name .. "_tag"] == "") == (args[name .. "_end_tag"] == "") then return end
-  params.usage(("--%s-tag and --%s-end-tag go together, and only one has a value"):format(name, name),
-    "give both, or make both empty")
-end
-
---- What the shared parameters must satisfy together. Raises a usage error.
----@param args table
-function M.check(args)
-  if not (args.dataset_fraction > 0 and args.dataset_fraction <= 1) then
-    params.usage(("--dataset-fraction must be above 0 and at most 1, not %s"):format(args.dataset_fraction))
-  end
-  local template = args.chat_template
-  if template and not template:find("{", 1, true) and not core.fs_stat(template) then
-    params.usage(("--chat-template: there is no file %s, and as a template it holds no {{ }}"):format(template))
-  end
-  if args.volume_gb > 0 and args.volume_gb < 10 then
-    params.usage(("--volume-gb %d is too small: Runpod's volumes start at 10 GB"):format(args.volume_gb),
-      "0 chooses a size that fits the model")
-  end
 end
 
 return M

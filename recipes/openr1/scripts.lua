@@ -1,7 +1,7 @@
 --- Open R1 training: the shell scripts that run on the pod. No secret is ever part of a script's text.
 
-local openr1 = require("podsmith.openr1")
-local ssh = require("podsmith.ssh")
+local names = require("recipes.names.names")
+local software = require("recipes.names.software")
 
 local M = {}
 
@@ -127,16 +127,16 @@ local NO_FLASH_ATTENTION = [["$pip" uninstall -y flash-attn]]
 ---@param transformers string what pip installs as transformers
 ---@return string
 function M.setup(args, transformers)
-  local custom = openr1.requirements(args.custom_dependencies)
-  local names = {}
-  for _, requirement in ipairs(custom) do names[#names + 1] = openr1.package_name(requirement) end
+  local custom = software.requirements(args.custom_dependencies)
+  local bare = {}
+  for _, requirement in ipairs(custom) do bare[#bare + 1] = software.package_name(requirement) end
   return fill(SETUP, {
     TRACE = args.debug_remote and "set -x" or "",
-    CODE = openr1.CODE,
-    VENV = openr1.VENV,
+    CODE = names.CODE,
+    VENV = names.VENV,
     TRANSFORMERS = quoted(transformers),
     CUSTOM = ssh.quote(custom),
-    CUSTOM_NAMES = ssh.quote(names),
+    CUSTOM_NAMES = ssh.quote(bare),
     FLASH_ATTENTION = args.attn_implementation == "flash_attention_2" and FLASH_ATTENTION or NO_FLASH_ATTENTION,
   })
 end
@@ -256,16 +256,16 @@ echo "the checkpoint of step $step is in place"
 ]==]
 
 --- The script that fetches a checkpoint.
----@param checkpoint {repo: string, revision: string, files: string[]} as openr1_checks.checkpoint gives it
+---@param checkpoint {repo: string, revision: string, files: string[]} as checks.checkpoint gives it
 ---@param output_dir string
 ---@return string
 function M.resume(checkpoint, output_dir)
   return fill(RESUME, {
-    DIR = openr1.DIR,
+    DIR = names.DIR,
     OUT = quoted(output_dir),
     REPO = checkpoint.repo,
     REVISION = checkpoint.revision,
-    FOLDER = openr1.LAST_CHECKPOINT,
+    FOLDER = names.LAST_CHECKPOINT,
     FILES = ssh.quote(checkpoint.files),
   })
 end
@@ -277,10 +277,10 @@ end
 function M.train(args, mode)
   local uses_vllm = mode == "grpo" and args.use_vllm
   return fill(TRAIN, {
-    DIR = openr1.DIR,
-    CODE = openr1.CODE,
-    VENV = openr1.VENV,
-    HF_HOME = openr1.HF_HOME,
+    DIR = names.DIR,
+    CODE = names.CODE,
+    VENV = names.VENV,
+    HF_HOME = names.HF_HOME,
     MODE = mode,
     TRACE = args.debug_remote and "set -x" or "",
     FIT_GENERATIONS = mode == "grpo" and FIT_GENERATIONS or "",

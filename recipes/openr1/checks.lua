@@ -1,10 +1,10 @@
 --- Open R1 training: what is looked up and checked before a pod is rented, and after it has trained. These calls wait.
 
-local core = require("podsmith.core")
+local configs = require("recipes.openr1.configs")
 local errors = require("podsmith.errors")
-local hf = require("podsmith.hf")
 local keys = require("podsmith.keys")
-local openr1 = require("podsmith.openr1")
+local names = require("recipes.openr1.names")
+local software = require("recipes.openr1.software")
 
 local M = {}
 
@@ -14,9 +14,8 @@ local TOKEN_PAGE = "https://huggingface.co/settings/tokens"
 ---@param args table the recipe's parameters
 ---@return {HF_TOKEN: podsmith.Secret, WANDB_API_KEY?: podsmith.Secret} what the trainer gets
 function M.keys(args)
-  if args.ssh_private_key then core.set_env("SSH_PRIVATE_KEY_PATH", args.ssh_private_key) end
-  if args.ssh_public_key then core.set_env("SSH_PUBLIC_KEY", args.ssh_public_key) end
-  require("podsmith.runpod").client()
+  keys.choose(args.ssh_private_key, args.ssh_public_key)
+  runpod.client()
   local token = hf.token()
   if not token then
     errors.raise("auth", "HF_TOKEN is not set",
@@ -25,7 +24,7 @@ function M.keys(args)
   keys.check()
   local wandb
   if args.report_to == "wandb" then
-    wandb = core.secret_env("WANDB_API_KEY")
+    wandb = secret.env("WANDB_API_KEY")
     if not wandb then
       errors.raise("auth", "--report-to wandb: WANDB_API_KEY is not set",
         "copy the key from https://wandb.ai/authorize to .env: the trainer cannot ask for it")
@@ -46,7 +45,7 @@ end
 ---@param user string for the message
 ---@return table info
 function M.model(id, user)
-  local info, err = errors.try(hf.model_info, id)
+  local info, err = try(hf.model_info, id)
   if not info and err.kind == "not_found" then
     errors.raise("not_found", ("the Hub shows %s no model %s"):format(user, id),
       "check the spelling of --repo-id; a private model needs a token that may see it",
@@ -91,9 +90,9 @@ end
 
 -- A JSON file of a repository, or nil where there is none that can be read.
 local function read_json(id, path)
-  local text, err = errors.try(hf.read, id, path)
-  if err then core.log("warn", ("%s of %s could not be read: %s"):format(path, id, err.message)) end
-  local value = text and errors.try(json.decode, text)
+  local text, err = try(hf.read, id, path)
+  if err then log.warn("%s of %s could not be read: %s", path, id, err.message) end
+  local value = text and try(json.decode, text)
   return type(value) == "table" and value or nil
 end
 
@@ -102,12 +101,12 @@ end
 ---@return string? template, string? source
 function M.chat_template(args)
   local given = args.chat_template
-  if given and core.fs_stat(given) then return core.fs_read(given), given end
+  if given and fs.exists(given) then return fs.read(given), given end
   if given then return given, "--chat-template" end
   if hf.read(args.repo_id, "chat_template.jinja") then return nil end
   local tokenizer = read_json(args.repo_id, "tokenizer_config.json") or {}
   if tokenizer.chat_template and tokenizer.chat_template ~= "" then return nil end
-  return openr1.CHAT_TEMPLATE, "default, the model has none"
+  return configs.CHAT_TEMPLATE, "default, the model has none"
 end
 
 --- The transformers version for the model.
@@ -116,14 +115,14 @@ end
 function M.transformers(args)
   local model = read_json(args.repo_id, "config.json") or {}
   local version = model.transformers_version
-  return openr1.transformers(args, type(version) == "string" and version or nil)
+  return software.transformers(args, type(version) == "string" and version or nil)
 end
 
 --- The state of the repository for the result; nil when there is none yet.
 ---@param id string
 ---@return {sha?: string, lastModified?: string}?
 function M.head(id)
-  local info, err = errors.try(hf.model_info, id)
+  local info, err = try(hf.model_info, id)
   if info then return info end
   if err.kind == "not_found" then return nil end
   error(err, 0)
@@ -146,7 +145,7 @@ function M.checkpoint(id, before)
   if not info or (before and before.sha == info.sha) then return nil end
   local files, is_whole = {}, false
   for _, file in ipairs(info.siblings or {}) do
-    local name = file.rfilename:match("^" .. openr1.LAST_CHECKPOINT:gsub("%-", "%%-") .. "/(.+)$")
+    local name = file.rfilename:match("^" .. names.LAST_CHECKPOINT:gsub("%-", "%%-") .. "/(.+)$")
     if name then files[#files + 1] = name end
     is_whole = is_whole or name == "trainer_state.json"
   end
@@ -170,7 +169,7 @@ function M.uploaded(id, before, where)
     else
       return
     end
-    if attempt < 3 then core.sleep(2) end
+    if attempt < 3 then task.sleep(2) end
   end
   errors.raise("remote",
     ("training ended well, but the result is not at %s: %s"):format(hf.page(id), problem),
