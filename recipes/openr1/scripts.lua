@@ -1,7 +1,7 @@
 --- Open R1 training: the shell scripts that run on the pod. No secret is ever part of a script's text.
 
-local names = require("recipes.names.names")
-local software = require("recipes.names.software")
+local names = require("recipes.openr1.names")
+local software = require("recipes.openr1.software")
 
 local M = {}
 
