@@ -6,8 +6,11 @@ set(SIM_POD_SOURCES
 set(SIM_STANDINS_BASE ${CMAKE_CURRENT_LIST_DIR}/standins)
 set(SIM_STANDINS "")
 foreach(name init.sh start.sh
-    bin/accelerate bin/apt bin/apt-get bin/git bin/git-lfs bin/nvidia-smi bin/pip bin/pip3 bin/python bin/python3
+    bin/accelerate bin/apt bin/apt-get bin/df bin/git bin/git-lfs bin/nvidia-smi bin/pip bin/pip3 bin/python bin/python3
     bin/python3.11 bin/service
-    lib/accelerate.lua lib/hub_push.lua lib/trainer_checks.lua lib/trainer_env.lua lib/trainer_files.lua lib/trl_keys.lua)
+    lib/accelerate.lua lib/hub_push.lua lib/hub_upload.lua lib/trainer_checks.lua lib/trainer_env.lua lib/trainer_faults.lua
+    lib/trainer_files.lua lib/trl_keys.lua lib/yaml_to_json.lua
+    python/datasets.py python/huggingface_hub.py python/peft.py python/torch.py python/transformers.py python/yaml.py
+    python/lib/sim_hub.py)
   list(APPEND SIM_STANDINS ${SIM_STANDINS_BASE}/${name})
 endforeach()

@@ -87,6 +87,15 @@ struct Journal::Impl {
     }
 };
 
+namespace {
+
+tl::unexpected<Error> unknown_run(const std::string& run_id) {
+    return fail(Kind::not_found, fmt::format("the journal knows no run {}", run_id),
+                "`podsmith runs` lists those of this machine");
+}
+
+} // namespace
+
 Journal::Journal(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Journal::~Journal() = default;
 
@@ -121,6 +130,24 @@ Result<LiveRun> Journal::begin_run(NewRun run) {
     return LiveRun{id, std::move(*lock)};
 }
 
+Result<LiveRun> Journal::resume_run(const std::string& run_id) {
+    const Result<std::optional<Run>> known = run(run_id);
+    if (!known)
+        return fail(known.error());
+    if (!*known)
+        return unknown_run(run_id);
+    Result<RunLock> lock = RunLock::acquire(impl_->state_dir, run_id);
+    if (!lock)
+        return fail(lock.error());
+    std::lock_guard guard(impl_->mutex);
+    const Result<int> opened =
+        impl_->change("UPDATE runs SET status = 'running', ended_at = NULL, pid = ? WHERE id = ?",
+                      [&](Statement& s) { s.bind(std::int64_t{::getpid()}).bind(run_id); });
+    if (!opened)
+        return fail(opened.error().in("record that run " + run_id + " goes on"));
+    return LiveRun{run_id, std::move(*lock)};
+}
+
 Result<void> Journal::end_run(const std::string& run_id, RunStatus status) {
     {
         std::lock_guard guard(impl_->mutex);
@@ -138,8 +165,7 @@ Result<void> Journal::end_run(const std::string& run_id, RunStatus status) {
     if (!known)
         return fail(known.error());
     if (!*known)
-        return fail(Kind::not_found, fmt::format("the journal knows no run {}", run_id),
-                    "`podsmith runs` lists those of this machine");
+        return unknown_run(run_id);
     return {};
 }
 

@@ -38,6 +38,9 @@ public:
 
     /// Takes the run's lock and then records the run, so that no other process ever sees it without a holder.
     Result<LiveRun> begin_run(NewRun run);
+    /// Opens an ended or killed run again under its own id, running and with its lock taken. Kind not_found
+    /// for an unknown id, conflict while another process runs it.
+    Result<LiveRun> resume_run(const std::string& run_id);
     /// Closes a running run; a run that has ended already keeps its first end. Kind not_found for an unknown
     /// id.
     Result<void> end_run(const std::string& run_id, RunStatus status);

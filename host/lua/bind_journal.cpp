@@ -117,6 +117,22 @@ int journal_open(lua_State* L) {
                                                 });
 }
 
+// Runs `open`, and gives the run's id and the lock that says that it lives.
+int await_live_run(lua_State* L, std::function<Result<journal::LiveRun>()> open) {
+    using Live = std::shared_ptr<journal::LiveRun>;
+    std::function<Result<Live>()> work = [open = std::move(open)]() -> Result<Live> {
+        auto live = open();
+        if (!live)
+            return fail(live.error());
+        return std::make_shared<journal::LiveRun>(std::move(*live));
+    };
+    return await_pool<Live>(L, std::move(work), [](lua_State* state, Live& live) {
+        push_string(state, live->id);
+        push_object(state, std::make_shared<LockBox>(std::move(live->lock)));
+        return 2;
+    });
+}
+
 // journal:begin_run{recipe=, params=, budget=} -> id, lock. Waits.
 int begin_run(lua_State* L) {
     auto log = check_journal(L);
@@ -124,18 +140,14 @@ int begin_run(lua_State* L) {
     run.recipe = field_string(L, 2, "recipe").value_or("");
     run.params = plain(field_json(L, 2, "params").value_or(Json::object()));
     run.budget_usd = field_number(L, 2, "budget");
-    using Begun = std::shared_ptr<journal::LiveRun>;
-    std::function<Result<Begun>()> work = [log, run = std::move(run)]() -> Result<Begun> {
-        auto begun = log->begin_run(run);
-        if (!begun)
-            return fail(begun.error());
-        return std::make_shared<journal::LiveRun>(std::move(*begun));
-    };
-    return await_pool<Begun>(L, std::move(work), [](lua_State* state, Begun& begun) {
-        push_string(state, begun->id);
-        push_object(state, std::make_shared<LockBox>(std::move(begun->lock)));
-        return 2;
-    });
+    return await_live_run(L, [log, run = std::move(run)] { return log->begin_run(run); });
+}
+
+// journal:resume_run(id) -> id, lock. Waits. Raises not_found, conflict.
+int resume_run(lua_State* L) {
+    auto log = check_journal(L);
+    const std::string id = check_string(L, 2);
+    return await_live_run(L, [log, id] { return log->resume_run(id); });
 }
 
 int lock_release(lua_State* L) {
@@ -252,6 +264,17 @@ int pod_by_id(lua_State* L) {
     return push_pod(L, [log, id] { return log->pod_by_id(id); });
 }
 
+Result<Json> run_with_pods(Journal& log, const journal::Run& run) {
+    Json row = run_json(run);
+    row["pods"] = Json::array();
+    const auto pods = log.pods(run.id);
+    if (!pods)
+        return fail(pods.error());
+    for (const auto& pod : *pods)
+        row["pods"].push_back(pod_json(pod));
+    return row;
+}
+
 // journal:runs(limit) -> rows, newest first, each with its pods. Waits.
 int runs(lua_State* L) {
     auto log = check_journal(L);
@@ -262,15 +285,51 @@ int runs(lua_State* L) {
             return fail(list.error());
         Json rows = Json::array();
         for (const auto& run : *list) {
-            Json row = run_json(run);
-            row["pods"] = Json::array();
-            const auto pods = log->pods(run.id);
-            if (!pods)
-                return fail(pods.error());
-            for (const auto& pod : *pods)
-                row["pods"].push_back(pod_json(pod));
-            rows.push_back(std::move(row));
+            Result<Json> row = run_with_pods(*log, run);
+            if (!row)
+                return fail(row.error());
+            rows.push_back(std::move(*row));
         }
+        return rows;
+    };
+    return await_pool<Json>(L, std::move(work), push_rows);
+}
+
+// journal:run(id) -> row with its pods | nil. Waits.
+int run(lua_State* L) {
+    auto log = check_journal(L);
+    const std::string id = check_string(L, 2);
+    std::function<Result<Json>()> work = [log, id]() -> Result<Json> {
+        const auto found = log->run(id);
+        if (!found)
+            return fail(found.error());
+        if (!*found)
+            return Json();
+        return run_with_pods(*log, **found);
+    };
+    return await_pool<Json>(L, std::move(work), [](lua_State* state, Json& row) {
+        if (row.is_null())
+            return 0;
+        return push_rows(state, row);
+    });
+}
+
+// journal:events(run, after?) -> rows {id, at, name, data}, oldest first; after: the id of the last one
+// known. Waits.
+int events(lua_State* L) {
+    auto log = check_journal(L);
+    const std::string id = check_string(L, 2);
+    const std::int64_t after = luaL_optinteger(L, 3, 0);
+    std::function<Result<Json>()> work = [log, id, after]() -> Result<Json> {
+        const auto list = log->events(id, after);
+        if (!list)
+            return fail(list.error());
+        Json rows = Json::array();
+        for (const auto& event : *list)
+            rows.push_back({{"id", event.id},
+                            {"at", event.at},
+                            {"name", event.name},
+                            {"data", Json::parse(event.data.dump())}});
         return rows;
     };
     return await_pool<Json>(L, std::move(work), push_rows);
@@ -311,19 +370,14 @@ int run_tag(lua_State* L) {
 } // namespace
 
 void register_journal(lua_State* L) {
-    const luaL_Reg methods[] = {{"begin_run", guarded<begin_run>},
-                                {"end_run", guarded<end_run>},
-                                {"intend_pod", guarded<intend_pod>},
-                                {"pod_created", guarded<pod_created>},
-                                {"pod_absent", guarded<pod_absent>},
-                                {"pod_ended", guarded<pod_ended>},
-                                {"pod_kept", guarded<pod_kept>},
-                                {"open_pods", guarded<open_pods>},
-                                {"pod_by_name", guarded<pod_by_name>},
-                                {"pod_by_id", guarded<pod_by_id>},
-                                {"runs", guarded<runs>},
-                                {"add_event", guarded<add_event>},
-                                {nullptr, nullptr}};
+    const luaL_Reg methods[] = {{"begin_run", guarded<begin_run>},     {"resume_run", guarded<resume_run>},
+                                {"end_run", guarded<end_run>},         {"run", guarded<run>},
+                                {"events", guarded<events>},           {"intend_pod", guarded<intend_pod>},
+                                {"pod_created", guarded<pod_created>}, {"pod_absent", guarded<pod_absent>},
+                                {"pod_ended", guarded<pod_ended>},     {"pod_kept", guarded<pod_kept>},
+                                {"open_pods", guarded<open_pods>},     {"pod_by_name", guarded<pod_by_name>},
+                                {"pod_by_id", guarded<pod_by_id>},     {"runs", guarded<runs>},
+                                {"add_event", guarded<add_event>},     {nullptr, nullptr}};
     register_class<JournalBox>(L, methods);
     const luaL_Reg lock_methods[] = {{"release", guarded<lock_release>}, {nullptr, nullptr}};
     register_class<LockBox>(L, lock_methods);

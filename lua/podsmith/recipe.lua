@@ -21,6 +21,7 @@ local M = {}
 ---@field summary string
 ---@field project? string how reports of its runs call it; default "podsmith"
 ---@field params podsmith.Param[]
+---@field is_resumable? boolean a run of it can go on (--resume): it rents with runpod.with_pod and heeds attempt.is_resume
 ---@field check? fun(args: table) raises (params.usage) on values that do not go together; before anything is sent
 ---@field run fun(ctx: podsmith.Context)
 local Recipe = {}
@@ -50,6 +51,8 @@ M.COMMON = {
     help = "when to leave the pod running at the end (a failure and Ctrl-C count as failure); it goes on billing" },
   { "max-price", "number", min = 0, help = "refuse GPUs over this price in USD per hour, for all GPUs of the pod" },
   { "wait-capacity", "duration", help = "go on asking this long when no GPU is free (30m)" },
+  { "resume", "string", help = "go on with this run (see podsmith runs): its parameters, its pod where that lives, its newest "
+    .. "checkpoint; flags given now win" },
   { "yes", "flag", aliases = { "-y" }, help = "do not ask before renting" },
   { "json", "flag", help = "events as JSON lines on standard output" },
   { "env-file", "string", help = "read variables from this file instead of the nearest .env" },
@@ -81,7 +84,40 @@ function M.is(value) return getmetatable(value) == Recipe end
 ---@return podsmith.Param[]
 function Recipe:all_params()
   local all = table.move(self.params, 1, #self.params, 1, {})
-  return table.move(M.COMMON, 1, #M.COMMON, #all + 1, all)
+  for _, row in ipairs(M.COMMON) do
+    if row[1] ~= "resume" or self.is_resumable then all[#all + 1] = row end
+  end
+  return all
+end
+
+-- What belongs to one command, not to the run.
+local OF_THE_COMMAND = { resume = true, sim = true, dry_run = true, render = true, yes = true, json = true, env_file = true }
+
+-- The journal keeps no secret: what was one comes from the environment again.
+local function is_masked(value) return type(value) == "string" and value:find("***", 1, true) ~= nil end
+
+--- The parameters with which a run goes on: those that it was begun with, where none is given now. `args._now` names the
+--- recipe's own that are.
+---@param args table
+---@param given table<string, boolean> is completed
+---@param row table the journal's row of the run
+---@return table args
+function Recipe:resumed(args, given, row)
+  if row.recipe ~= self.name then
+    params.usage(("run %s was %s, not %s"):format(row.id, row.recipe, self.name),
+      ("podsmith run %s --resume %s"):format(row.recipe, row.id))
+  end
+  for _, param in ipairs(self:all_params()) do
+    local name = param[1]:gsub("-", "_")
+    if not OF_THE_COMMAND[name] and not given[name] and not is_masked(row.params[name]) then args[name] = row.params[name] end
+  end
+  args._now = {}
+  for _, param in ipairs(self.params) do
+    local name = param[1]:gsub("-", "_")
+    args._now[name] = given[name]
+  end
+  for _, name in ipairs(row.params._given or {}) do given[name] = true end
+  return args
 end
 
 -- ---- what a recipe's run function gets ----------------------------------------------------------------------------
@@ -139,6 +175,36 @@ function Context:follow(job, stage, on_line)
   self.run:event("remote_error", { stage = stage, code = code, tail = table.concat(tail, "\n") })
   errors.raise("remote", ("%s ended with code %d; its last lines:\n%s"):format(stage, code, last),
     ("the whole log is %s/%s.log"):format(self.run.dir, stage), { status = code })
+end
+
+--- The whole lines that this run's copy of a stage's log has; what a crash has cut off behind the last is removed.
+---@param stage string
+---@return string[]
+function Context:kept_lines(stage)
+  local path, lines = self.run.dir .. "/" .. stage .. ".log", {}
+  local text = errors.try(core.fs_read, path) or ""
+  local whole = text:match(".*\n") or ""
+  if #whole < #text then core.fs_write(path, whole) end
+  for line in whole:gmatch("([^\n]*)\n") do lines[#lines + 1] = line end
+  return lines
+end
+
+--- A job of this stage that an earlier process of the run has begun on the pod, when it still runs or has ended well: its
+--- log goes on where this run's copy ends. The event STAGE_start must name the first line of the log (`log_line`). nil when
+--- there is none. Waits.
+---@param pod podsmith.Pod
+---@param stage string also the job's name
+---@return podsmith.Job? job, string[]? lines those that the copy has of it
+function Context:take_up(pod, stage)
+  local job = require("podsmith.job").attach(pod, stage)
+  local status = job:status()
+  local start = self.run:last_event(stage .. "_start")
+  if not start or not start.log_line or (status.state ~= "running" and status.code ~= 0) then return nil end
+  local kept = self:kept_lines(stage)
+  local lines = table.move(kept, start.log_line + 1, #kept, 1, {})
+  job:skip_lines(#lines)
+  table.insert(pod.jobs, job)
+  return job, lines
 end
 
 --- Raises budget when the run's limits allow none of the GPUs: call it when they are chosen.

@@ -15,6 +15,8 @@ local M = {}
 ---@field limit podsmith.Limit what it may spend, and how long it may take
 ---@field pods table[] what it has rented: pods and clusters, see podsmith.rented
 ---@field unsettled table<string, "pod"|"cluster"> attempts whose answer was lost: it may still appear under the name
+---@field earlier table[] of a run that goes on: the journal's rows of what its earlier attempts rented
+---@field number integer 1, and one more each time that it goes on
 local Run = {}
 Run.__index = Run
 Run.__name = "run"
@@ -32,10 +34,25 @@ function M.journal()
   end)
 end
 
---- Begins a run: journal entry, lock, folder. Waits.
+-- A run that goes on: what it has rented, how often it was begun, and when it was last heard of.
+local function take_up(run, row)
+  run.earlier, run.attempts, run.number = row.pods, 0, 2
+  local heard = row.started_at
+  for _, event in ipairs(M.journal():events(row.id)) do
+    heard = event.at
+    if event.name == "run_resumed" then run.number = run.number + 1 end
+  end
+  for _, entry in ipairs(row.pods) do
+    run.attempts = math.max(run.attempts, tonumber(entry.name:match("%-(%d+)$")) or 0)
+  end
+  run.heard = row.ended_at or heard
+end
+
+--- Begins a run, or goes on with one (`resume`: its row of the journal): journal entry, lock, folder. Waits. Raises conflict
+--- when another process runs it.
 ---@param options {recipe: string, params?: table, keep?: string, json?: boolean, budget?: number, max_duration?: number,
 ---  expected_duration?: number, lease?: any, max_price?: number, wait_capacity?: number, is_plan?: boolean, asks?: boolean,
----  report?: table}
+---  resume?: table, report?: table}
 ---  USD; seconds; is_plan: nothing may be rented; asks: before the first renting, on the terminal; report: podsmith.report
 ---@return podsmith.Run
 function M.begin(options)
@@ -43,7 +60,12 @@ function M.begin(options)
   local params = {}
   for name, value in pairs(options.params or {}) do params[name] = value end
   params._endpoint = core.env("RUNPOD_API_URL") or "https://api.runpod.io" -- reap looks only where the pod was made
-  local id, lock = log:begin_run { recipe = options.recipe, params = params, budget = options.budget }
+  local id, lock
+  if options.resume then
+    id, lock = log:resume_run(options.resume.id)
+  else
+    id, lock = log:begin_run { recipe = options.recipe, params = params, budget = options.budget }
+  end
   local run = setmetatable({
     id = id,
     recipe = options.recipe,
@@ -54,6 +76,8 @@ function M.begin(options)
     attempts = 0,
     pods = {},
     unsettled = {},
+    earlier = {},
+    number = 1,
     lease = options.lease,
     max_price = options.max_price,
     wait_capacity = options.wait_capacity,
@@ -65,6 +89,7 @@ function M.begin(options)
   run.lock = lock
   run.limit = require("podsmith.limit").new(run, options)
   run.report = require("podsmith.report").start(run, options.report or {})
+  if options.resume then take_up(run, options.resume) end
   current = run
   return run
 end
@@ -141,6 +166,17 @@ function Run:event(name, fields, message)
   if message then self:say("%s", message) end
 end
 
+--- The fields of the run's last event of this name, also one of an earlier process; nil when there is none. Waits.
+---@param name string
+---@return table?
+function Run:last_event(name)
+  local found
+  for _, event in ipairs(M.journal():events(self.id)) do
+    if event.name == name then found = event.data end
+  end
+  return found
+end
+
 --- A number for the next pod attempt of this run.
 function Run:next_attempt()
   self.attempts = self.attempts + 1
@@ -150,8 +186,14 @@ end
 --- USD spent so far: each pod's price times its time. An estimate until the bill: Runpod bills by the second from creation.
 ---@return number
 function Run:cost()
-  local sum = 0
-  for _, pod in ipairs(self.pods) do sum = sum + pod:cost() end
+  local sum, mine = 0, {}
+  for _, pod in ipairs(self.pods) do
+    sum = sum + pod:cost()
+    if pod.attempt then mine[pod.attempt] = true end
+  end
+  for _, entry in ipairs(self.earlier) do
+    if not mine[entry.name] then sum = sum + require("podsmith.adopt").cost_of(entry, self.heard) end
+  end
   return sum
 end
 

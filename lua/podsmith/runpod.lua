@@ -35,7 +35,7 @@ end
 
 local SPEC = { "name", "gpu", "gpu_count", "image", "disk", "volume", "network_volume", "env", "ports", "cloud",
   "data_centers", "min_cuda", "min_ram", "min_vcpus", "template", "registry", "args", "cmd", "entrypoint", "start_ssh", "max_price",
-  "public_key", "global_networking", "lease", "wait_capacity", "spot", "recover",
+  "public_key", "global_networking", "lease", "wait_capacity", "spot", "recover", "fresh",
   "host_keys", "new_host_keys" }
 
 ---@class podsmith.PodSpec
@@ -66,6 +66,8 @@ local SPEC = { "name", "gpu", "gpu_count", "image", "disk", "volume", "network_v
 ---@field host_keys? "pin"|"verify" default "pin" (or PODSMITH_HOST_KEYS): host keys are verified through the pod's log where the
 ---  image makes them per pod, else pinned on first use; "verify" refuses what cannot be verified
 ---@field new_host_keys? boolean at the first login make new host keys on a pod whose image may share them with others
+---@field fresh? boolean runpod.with_pod only: a run that goes on takes over no pod of before; one that lives is stopped, or ended
+---  where it has no volume disk
 ---@field recover? integer|{times?: integer, resume?: function} runpod.with_pod only: how often a lost pod is replaced
 
 local function check_gpu(gpu)
@@ -164,10 +166,17 @@ local function watched(pod, work, attempt)
   return table.unpack(results, 2, results.n)
 end
 
--- One pod, from renting to its end, and the work on it.
+-- The pod for an attempt: the first of a run that goes on takes over what lives of it, where there is such a pod.
+local function pod_for(spec, attempt)
+  local run = runs.current()
+  local takes_over = attempt.number == 1 and #run.earlier > 0 and not run.is_plan
+  return takes_over and require("podsmith.adopt").living(M.client(), check_spec(spec, run), run) or create(spec)
+end
+
+-- One pod, from renting (or taking over) to its end, and the work on it.
 local function one_life(spec, work, attempt)
-  local pod <close> = create(spec)
-  attempt.pod = pod
+  local pod <close> = pod_for(spec, attempt)
+  attempt.pod, attempt.is_same_pod = pod, pod.is_adopted
   local results = table.pack(errors.try(watched, pod, work, attempt))
   local err = results[1] == nil and results[2] or nil
   if errors.is(err) then
@@ -186,7 +195,8 @@ end
 
 --- Rents a pod, does `work(pod, attempt)` on it and ends it. When the pod vanishes or stops for any reason (taken back,
 --- its host gone, stopped by somebody) it is replaced, elsewhere if there is an elsewhere, up to spec.recover times, and
---- the work, or recover.resume in its place, is called again: attempt = {number, is_resume, previous}.
+--- the work, or recover.resume in its place, is called again: attempt = {number, is_resume, is_same_pod, previous}. In a run
+--- that goes on (--resume) is_resume is true from the first attempt on, and a pod of it that lives is taken over (is_same_pod).
 ---@param spec podsmith.PodSpec with recover: integer or {times?: integer, resume?: function}
 ---@param work fun(pod: podsmith.Pod, attempt: table): any
 ---@return any ... what the work gives
@@ -198,8 +208,9 @@ function M.with_pod(spec, work)
   errors.check_options(spec, SPEC, "runpod.with_pod")
   local recovery, previous = recovery_of(spec), nil
   for number = 1, recovery.times + 1 do
-    local attempt = { number = number, is_resume = number > 1, is_last = number > recovery.times, previous = previous }
-    local results = table.pack(one_life(spec, number > 1 and recovery.resume or work, attempt))
+    local attempt = { number = number, is_resume = number > 1 or runs.current().number > 1, is_last = number > recovery.times,
+      previous = previous }
+    local results = table.pack(one_life(spec, attempt.is_resume and recovery.resume or work, attempt))
     if not attempt.lost then return table.unpack(results, 1, results.n) end
     previous = attempt.pod
     runs.current():event("recover", { lost = previous.id, attempt = number + 1, of = recovery.times + 1, reason = attempt.lost.message },

@@ -3,7 +3,6 @@
 local configs = require("recipes.openr1.configs")
 local errors = require("podsmith.errors")
 local keys = require("podsmith.keys")
-local names = require("recipes.openr1.names")
 local software = require("recipes.openr1.software")
 
 local M = {}
@@ -116,64 +115,6 @@ function M.transformers(args)
   local model = read_json(args.repo_id, "config.json") or {}
   local version = model.transformers_version
   return software.transformers(args, type(version) == "string" and version or nil)
-end
-
---- The state of the repository for the result; nil when there is none yet.
----@param id string
----@return {sha?: string, lastModified?: string}?
-function M.head(id)
-  local info, err = try(hf.model_info, id)
-  if info then return info end
-  if err.kind == "not_found" then return nil end
-  error(err, 0)
-end
-
-local function has_weights(info)
-  for _, file in ipairs(info.siblings or {}) do
-    if file.rfilename:match("%.safetensors$") or file.rfilename:match("%.bin$") then return true end
-  end
-  return false
-end
-
---- The newest checkpoint in the repository for the result, pushed since `before` (as M.head gave it): another run's is not
---- ours to go on from. nil when there is none.
----@param id string
----@param before table?
----@return {repo: string, revision: string, files: string[]}?
-function M.checkpoint(id, before)
-  local info = M.head(id)
-  if not info or (before and before.sha == info.sha) then return nil end
-  local files, is_whole = {}, false
-  for _, file in ipairs(info.siblings or {}) do
-    local name = file.rfilename:match("^" .. names.LAST_CHECKPOINT:gsub("%-", "%%-") .. "/(.+)$")
-    if name then files[#files + 1] = name end
-    is_whole = is_whole or name == "trainer_state.json"
-  end
-  return is_whole and { repo = id, revision = info.sha, files = files } or nil
-end
-
---- The trainer has pushed its result since `before` (as M.head gave it). Raises remote.
----@param id string
----@param before table?
----@param where string the result's folder on the pod, for the hint
-function M.uploaded(id, before, where)
-  local problem
-  for attempt = 1, 3 do
-    local info = M.head(id)
-    if not info then
-      problem = "there is no such repository"
-    elseif before and info.sha == before.sha and info.lastModified == before.lastModified then
-      problem = "it has not changed since the run began"
-    elseif not has_weights(info) then
-      problem = "it has no weights"
-    else
-      return
-    end
-    if attempt < 3 then task.sleep(2) end
-  end
-  errors.raise("remote",
-    ("training ended well, but the result is not at %s: %s"):format(hf.page(id), problem),
-    ("the train log says why; with --keep on-failure the pod lives on and has it in %s"):format(where))
 end
 
 return M

@@ -32,6 +32,11 @@ local TRAINING = {
   { "max-completion-length", "integer", default = 2048, min = 1, help = "tokens of an answer" },
   { "deepspeed-stage", "integer", default = 3, choices = { 2, 3 }, help = "ZeRO stage" },
   { "save-steps", "integer", min = 1, help = "save a checkpoint every so many steps; default at the end of each epoch" },
+  { "auto-lengths", "flag", default = true, negatives = { "--no-auto-lengths" },
+    help = "measure the data set on the pod and fit the lengths to it; those that you give stay" },
+  { "hang", "duration", min = 1, help = "training that says nothing and uses no GPU for so long hangs (default 15m)" },
+  { "auto-fix", "flag", help = "when training fails for want of memory or disk, or hangs: change what helps and go on, three times "
+    .. "at most; without it the change is only said" },
   { "shard-model", "flag", help = "one GPU need not hold the whole model: memory need per GPU, ZeRO stage 3" },
 }
 

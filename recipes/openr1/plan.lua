@@ -35,14 +35,12 @@ local function choose_gpus(ctx, plan)
 end
 
 -- The files that the pod gets, by name.
-local function files(args, plan)
-  local config = configs.grpo_config(args, plan.hub_id, plan.template)
-  return {
-    [names.config_file(plan.mode)] = yaml.encode(config),
-    ["accelerate.yaml"] = yaml.encode(configs.accelerate_config(args.gpu_count, plan.stage)),
-    ["setup.sh"] = not args.skip_setup and scripts.setup(args, plan.transformers.spec) or nil,
-    ["train.sh"] = scripts.train(args, plan.mode),
-  }
+local function files(ctx, plan)
+  local args = ctx.args
+  local list = scripts.files(plan, args, ctx.given, ctx.run.id)
+  list[names.config_file(plan.mode)] = yaml.encode(configs.grpo_config(args, plan.hub_id, plan.template))
+  list["accelerate.yaml"] = yaml.encode(configs.accelerate_config(args.gpu_count, plan.stage))
+  return list
 end
 
 --- The plan of a run. Raises auth, not_found, forbidden, capacity, budget.
@@ -60,6 +58,7 @@ function M.prepare(ctx, mode)
   local info = checks.model(args.repo_id, user)
   checks.dataset(args.dataset_name, user)
   local bytes = hf.weight_bytes(info)
+  plan.bytes = bytes
   plan.need = gpu.need_for_weights(bytes, { sharded = args.shard_model, gpus = args.gpu_count })
   ctx:event("model_checked", { model = args.repo_id, size_gib = bytes / 1024 ^ 3, need_gb = plan.need },
     ("model %s: %.2f GiB of weights, %d GB needed on each GPU"):format(args.repo_id, bytes / 1024 ^ 3, plan.need))
@@ -71,7 +70,7 @@ function M.prepare(ctx, mode)
   plan.stage, plan.stage_reason = numbers.zero_stage(mode, args.shard_model, args.deepspeed_stage)
   plan.template, plan.template_source = checks.chat_template(args)
   plan.transformers = checks.transformers(args)
-  plan.files = files(args, plan)
+  plan.files = files(ctx, plan)
   return plan
 end
 

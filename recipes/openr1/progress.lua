@@ -2,7 +2,7 @@
 
 local M = {}
 
----@class podsmith.Progress
+---@class openr1.Progress
 ---@field step integer steps that have been logged, or what the progress bar says
 ---@field total? integer steps in all
 ---@field last? table<string, number> numbers of the last logged step
@@ -13,7 +13,7 @@ Progress.__name = "progress"
 
 --- At most one report in `interval` seconds.
 ---@param interval? number default 1
----@return podsmith.Progress
+---@return openr1.Progress
 function M.new(interval)
   return setmetatable({ step = 0, logged = 0, interval = interval or 1, reported = -math.huge }, Progress)
 end
@@ -35,11 +35,27 @@ function M.metrics(line)
   return numbers
 end
 
+--- The step of a checkpoint that the line says is being saved; nil when it says no such thing.
+---@param line string
+---@return integer?
+function M.checkpoint(line)
+  local step = line:match("Saving model checkpoint to .*checkpoint%-(%d+)")
+  return math.tointeger(tonumber(step))
+end
+
 -- A bar that is drawn in place comes as one line with carriage returns; the last drawing counts.
 local function bar_of(line)
   local step, total
   for a, b in line:gmatch("(%d+)/(%d+) %[") do step, total = a, b end
   return math.tointeger(tonumber(step)), math.tointeger(tonumber(total))
+end
+
+-- Tokens per second since the report before: the trainer counts the tokens from the beginning.
+local function speed(self, tokens, now)
+  local before = self.counted
+  self.counted = tokens and { tokens = tokens, at = now } or nil
+  if not tokens or not before or now <= before.at or tokens < before.tokens then return nil end
+  return (tokens - before.tokens) / (now - before.at)
 end
 
 --- Takes a line of the trainer's log. Gives the fields of a progress report when one is due.
@@ -51,8 +67,12 @@ function Progress:take(line, now)
   if not numbers then
     local planned = line:match("Total optimization steps = ([%d,]+)")
     if planned then self.total = math.tointeger(tonumber((planned:gsub(",", "")))) end
-    local resumed = line:match("resuming training at .*checkpoint%-(%d+)")
-    if resumed then self.logged = math.tointeger(tonumber(resumed)) end
+    local resumed = line:match("Continuing training from global step (%d+)")
+    if resumed or line:find("***** Running training *****", 1, true) then
+      self.logged = math.tointeger(tonumber(resumed or 0))
+      self.step = self.logged
+      self.counted = nil
+    end
     local step, total = bar_of(line)
     -- Loading weights and mapping data sets draw bars too, before the first step.
     if step and self.logged > 0 then
@@ -73,6 +93,7 @@ function Progress:take(line, now)
   self.reported = now
   local fields = { stage = "train", step = self.step, total = self.total }
   for name, value in pairs(numbers) do fields[name] = value end
+  fields.tokens_per_second = speed(self, numbers.num_tokens, now)
   return fields
 end
 

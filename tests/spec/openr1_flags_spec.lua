@@ -23,10 +23,10 @@ local DEFAULTS = {
   dataset_fraction = 1.0, dataset_seed = 42,
   shard_model = false, attn_implementation = "sdpa", deepspeed_stage = 3, use_vllm = true, vllm_mode = "colocate",
   report_to = "none", skip_setup = false, ssh_timeout_min = 20, debug_remote = false, transformers_from_git = false,
-  trust_remote_code = false, custom_dependencies = {}, spot = false, recover = 0,
+  trust_remote_code = false, auto_lengths = true, auto_fix = false, custom_dependencies = {}, spot = false, recover = 0,
 }
 local UNSET = { "gpu_type", "pod_name", "container_disk_gb", "chat_template", "hub_model_id", "output_dir",
-  "ssh_private_key", "ssh_public_key", "transformers_version", "save_steps", "bid" }
+  "ssh_private_key", "ssh_public_key", "transformers_version", "save_steps", "bid", "hang" }
 
 describe("grpo's flags", function()
   it("have the documented defaults", function()

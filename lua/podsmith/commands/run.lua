@@ -36,10 +36,19 @@ local function in_order(err, fn, ...)
   if not ok then error(problem, 0) end
 end
 
+local function names_of(given)
+  local list = {}
+  for name in pairs(given) do list[#list + 1] = name end
+  table.sort(list)
+  return json.array(list)
+end
+
 -- A recipe is recognised by what its chunk returns; the chunk of a plain script is the script.
-local function run_recipe(declaration, args, given)
+local function run_recipe(declaration, args, given, resumed)
   if declaration.check then declaration.check(args) end
+  args._given = names_of(given)
   local run = require("podsmith.run").begin {
+    resume = resumed,
     recipe = declaration.name, params = args, keep = args.keep, json = args.json, budget = args.budget,
     max_duration = args.max_duration, expected_duration = args.expected_duration, lease = args.lease,
     max_price = args.max_price, wait_capacity = args.wait_capacity, is_plan = args.dry_run or args.render ~= nil,
@@ -48,6 +57,7 @@ local function run_recipe(declaration, args, given)
       project = declaration.project, repo_id = args.repo_id },
   }
   local ctx = recipes.context(declaration, args, given, run)
+  if resumed then run:event("run_resumed", { number = run.number }, ("run %s goes on, attempt %d"):format(run.id, run.number)) end
   -- task.body: what the recipe has spawned ends before the run does, and rents nothing more.
   local ok, failure = xpcall(task.body, core.add_traceback, declaration.run, ctx)
   local err = run:reason(not ok and errors.from(failure) or nil)
@@ -182,11 +192,13 @@ function run.recipe(declaration, arguments, early, prepare)
   args.sim = args.sim or early.sim
   args.env_file = args.env_file or early.env_file
   if args.verbose or early.verbose then core.set_log_level("debug") end
-  if declaration.check then declaration.check(args) end
+  if declaration.check and not args.resume then declaration.check(args) end
   local simulator <close> = closing(prepare(args))
   local _ = simulator
-  if not args.dry_run and not args.render then errors.try(require("podsmith.reap").warn_at_start) end
-  return run_recipe(declaration, args, given)
+  local resumed = args.resume and require("podsmith.adopt").find(args.resume)
+  if resumed then args = declaration:resumed(args, given, resumed) end
+  if not args.dry_run and not args.render and not resumed then errors.try(require("podsmith.reap").warn_at_start) end
+  return run_recipe(declaration, args, given, not (args.dry_run or args.render) and resumed or nil)
 end
 
 return run

@@ -1,10 +1,11 @@
 -- Stand-in for `accelerate launch src/open_r1/{grpo,sft}.py`: reads and checks the real config files, prints what the
 -- trainer prints, writes checkpoints, pushes them to the (simulated) Hub. It trains nothing.
--- Knobs, from the environment or from /etc/podsmith-sim.env: SIM_TRAIN_STEPS, SIM_STEP_SECONDS, SIM_TRAIN_BARS=1,
--- SIM_TRAIN_FAIL=oom|crash[@step].
+-- Knobs, from the environment or from /etc/podsmith-sim.env: SIM_TRAIN_STEPS, SIM_STEP_SECONDS, SIM_TRAIN_BARS=1, and those
+-- of trainer_faults.lua.
 
 local checks = require("trainer_checks")
 local env = require("trainer_env")
+local faults = require("trainer_faults")
 local files = require("trainer_files")
 local hub_push = require("hub_push")
 local say, knob, die, die_early = env.say, env.knob, env.die, env.die_early
@@ -84,18 +85,6 @@ local function metrics(run)
   return row
 end
 
-local function fail_if_asked(run)
-  local wanted, at = (knob("SIM_TRAIN_FAIL") or ""):match("^(%a+)@?(%d*)$")
-  if not wanted or run.step < (tonumber(at) or 3) then return end
-  if wanted == "oom" then
-    die("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 9.27 GiB. GPU 0 has a total capacity of 44.40 GiB of which "
-      .. "2.31 GiB is free. Process 4711 has 42.08 GiB memory in use. If reserved but unallocated memory is large try setting "
-      .. "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True to avoid fragmentation.")
-  elseif wanted == "crash" then
-    die("RuntimeError: NCCL Error 1: unhandled cuda error (run with NCCL_DEBUG=INFO for details)")
-  end
-end
-
 local function bar(run, seconds)
   if knob("SIM_TRAIN_BARS") ~= "1" then return end
   local part = run.step / run.steps
@@ -106,7 +95,7 @@ end
 local function one_step(run, seconds)
   task.sleep(seconds)
   run.step = run.step + 1
-  fail_if_asked(run)
+  faults.at_step(run)
   bar(run, seconds)
   local every = run.config.logging_steps or 500
   if run.step % every ~= 0 and not (run.step == 1 and run.config.logging_first_step) then return end
@@ -147,19 +136,22 @@ local function train(run)
   local seconds = tonumber(knob("SIM_STEP_SECONDS") or 0.2)
   local config = run.config
   local pushes = config.push_to_hub and config.hub_strategy ~= "end"
-  say("***** Running training *****")
-  say("  Num Epochs = %d", run.epochs)
-  say("  Instantaneous batch size per device = %d", config.per_device_train_batch_size or 8)
-  say("  Total optimization steps = %d", run.steps)
   local done = files.checkpoints(config.output_dir)
   if #done > 0 then
     local state = json.decode(fs.read(("%s/checkpoint-%d/trainer_state.json"):format(config.output_dir, done[#done])))
     run.step, run.history = state.global_step, state.log_history
     say("Checkpoint detected, resuming training at %s/checkpoint-%d.", config.output_dir, run.step)
   end
+  faults.at_start()
+  say("***** Running training *****")
+  say("  Num Epochs = %d", run.epochs)
+  say("  Instantaneous batch size per device = %d", config.per_device_train_batch_size or 8)
+  say("  Total optimization steps = %d", run.steps)
+  if #done > 0 then say("  Continuing training from global step %d", run.step) end
   while run.step < run.steps do
     one_step(run, seconds)
     if is_save_step(run) then
+      faults.at_save(run, ("%s/checkpoint-%d"):format(config.output_dir, run.step))
       files.save_checkpoint(run)
       if pushes and run.step < run.steps then
         push(run, config.save_strategy == "epoch"

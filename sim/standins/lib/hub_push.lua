@@ -63,10 +63,18 @@ function Hub:has_dataset(id)
   return self:call("GET", "/api/datasets/" .. id, nil, nil, { [404] = true, [401] = true }).status == 200
 end
 
-function Hub:create(id)
+function Hub:create(id, is_private)
   local owner, name = id:match("^([^/]+)/(.+)$")
   if not owner then error("hub_model_id must be namespace/name, got " .. id, 0) end
-  self:call("POST", "/api/repos/create", json.encode { name = name, organization = owner }, nil, { [409] = true })
+  self:call("POST", "/api/repos/create", json.encode { name = name, organization = owner, private = is_private or false }, nil,
+    { [409] = true })
+end
+
+--- The names of a model's files.
+function Hub:files(id)
+  local names = {}
+  for i, file in ipairs(json.decode(self:call("GET", "/api/models/" .. id).body).siblings or {}) do names[i] = file.rfilename end
+  return names
 end
 
 local function put(url, body)
@@ -123,8 +131,9 @@ function Hub:upload_large(id, files)
   end
 end
 
---- Commits files to the main branch: {path = name in the repository, from = local file}. Gives the commit's id.
-function Hub:push(id, summary, files)
+--- Commits files to the main branch: {path = name in the repository, from = local file}; `gone` names those to remove.
+--- Gives the commit's id.
+function Hub:push(id, summary, files, gone)
   local asked, by_path = {}, {}
   for _, file in ipairs(files) do
     file.bytes = fs.read(file.from)
@@ -143,6 +152,9 @@ function Hub:push(id, summary, files)
     lines[#lines + 1] = json.encode(file.mode == "lfs"
       and { key = "lfsFile", value = { path = file.path, algo = "sha256", oid = file.oid, size = #file.bytes } }
       or { key = "file", value = { path = file.path, content = base64(file.bytes), encoding = "base64" } })
+  end
+  for _, name in ipairs(gone or {}) do
+    lines[#lines + 1] = json.encode { key = "deletedFile", value = { path = name } }
   end
   local done = self:call("POST", ("/api/models/%s/commit/main"):format(id), table.concat(lines, "\n") .. "\n",
     "application/x-ndjson")

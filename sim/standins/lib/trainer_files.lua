@@ -22,7 +22,8 @@ function M.model_files(config, folder, step)
       base_model_name_or_path = config.model_name_or_path, peft_type = "LORA", r = config.lora_r or 16,
       lora_alpha = config.lora_alpha or 32, target_modules = config.lora_target_modules or "all-linear",
     })
-    return { "adapter_model.safetensors", "adapter_config.json" }
+    write("tokenizer_config.json", json.encode { chat_template = config.chat_template, model_max_length = 8192, _stand_in = true })
+    return { "adapter_model.safetensors", "adapter_config.json", "tokenizer_config.json" }
   end
   write("model.safetensors", safetensors(step))
   write("config.json", json.encode { architectures = { "GemmaForCausalLM" }, model_type = "gemma", _stand_in = true })
@@ -52,7 +53,8 @@ function M.save_checkpoint(run)
   fs.write(folder .. "/optimizer.pt", ("optimizer of step %d\n"):format(run.step))
   fs.write(folder .. "/trainer_state.json", json.encode {
     global_step = run.step, epoch = run.step / run.steps * run.epochs, max_steps = run.steps,
-    num_train_epochs = run.epochs, log_history = run.history,
+    num_train_epochs = run.epochs, log_history = run.history, logging_steps = run.config.logging_steps or 500,
+    train_batch_size = run.config.per_device_train_batch_size or 8, is_world_process_zero = true,
   })
   say("Saving model checkpoint to %s", folder)
   local steps = M.checkpoints(run.config.output_dir)

@@ -72,6 +72,30 @@ TEST_CASE("a run is recorded whole, lives while its lock is held, and ends once"
     CHECK_FALSE(journal->run("nobody00").value().has_value());
 }
 
+TEST_CASE(
+    "a run that has ended goes on under its id, with its pods and events, and no second process may do so") {
+    JournalFixture fixture;
+    const auto journal = fixture.open();
+    LiveRun live = begun(*journal);
+    const std::string id = live.id;
+    CHECK(journal->resume_run(id).error().kind == Kind::conflict);
+    REQUIRE(journal->add_event(id, "train_start").has_value());
+    REQUIRE(journal->end_run(id, RunStatus::failed).has_value());
+    live.lock.release();
+    CHECK(is_run_live(fixture.state, id) == false);
+
+    fixture.system.now += 60;
+    const LiveRun again = journal->resume_run(id).value();
+    CHECK(again.id == id);
+    CHECK(is_run_live(fixture.state, id) == true);
+    const Run run = journal->run(id).value().value();
+    CHECK(run.status == RunStatus::running);
+    CHECK_FALSE(run.ended_at.has_value());
+    CHECK(run.started_at == fixture.system.now - 60);
+    CHECK(journal->events(id).value().size() == 1);
+    CHECK(journal->resume_run("nobody00").error().kind == Kind::not_found);
+}
+
 TEST_CASE("runs come newest first and stop at the limit") {
     JournalFixture fixture;
     const auto journal = fixture.open();

@@ -1,0 +1,3 @@
+"""Stand-in for torch: names only."""
+
+bfloat16 = "bfloat16"
