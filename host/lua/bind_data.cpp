@@ -9,12 +9,58 @@
 namespace podsmith::lua {
 namespace {
 
-// core.yaml_decode(text, name) -> value
+// __newindex of an ordered table: a new key goes to the end.
+int append_key(lua_State* L) {
+    lua_settop(L, 3); // table, key, value
+    luaL_getmetafield(L, 1, "__keys");
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, -2, static_cast<lua_Integer>(lua_rawlen(L, -2)) + 1);
+    lua_pop(L, 1);
+    lua_rawset(L, 1);
+    return 0;
+}
+
+// As push_json, but objects become what config.ordered makes: they keep the order of their keys, and their
+// nulls. Not deeper than parse_yaml goes.
+void push_ordered(lua_State* L, const Json& value) {
+    luaL_checkstack(L, 6, "YAML nested too deeply");
+    if (value.is_array()) {
+        push_json(L, Json::array());
+        lua_Integer i = 0;
+        for (const Json& item : value) {
+            push_ordered(L, item);
+            lua_rawseti(L, -2, ++i);
+        }
+        return;
+    }
+    if (!value.is_object())
+        return push_json(L, value);
+    lua_createtable(L, 0, static_cast<int>(value.size()));
+    lua_createtable(L, 0, 2);                              // its metatable
+    lua_createtable(L, static_cast<int>(value.size()), 0); // its keys
+    lua_Integer i = 0;
+    for (const auto& [key, item] : value.items()) {
+        push_string(L, key);
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, ++i);
+        push_ordered(L, item);
+        lua_rawset(L, -5);
+    }
+    lua_setfield(L, -2, "__keys");
+    lua_pushcfunction(L, append_key);
+    lua_setfield(L, -2, "__newindex");
+    lua_setmetatable(L, -2);
+}
+
+// core.yaml_decode(text, name, ordered) -> value
 int yaml_decode(lua_State* L) {
     const auto value = config::parse_yaml(check_string(L, 1), check_string(L, 2));
     if (!value)
         raise(L, value.error());
-    push_json(L, *value);
+    if (lua_toboolean(L, 3) != 0)
+        push_ordered(L, *value);
+    else
+        push_json(L, *value);
     return 1;
 }
 

@@ -26,6 +26,28 @@ function M.ordered(pairs_list)
   })
 end
 
+--- The keys that a program's config file knows: see podsmith.schema.
+M.schema = require("podsmith.schema").new
+
+--- Sets a value in a tree of maps, by its path: `config.set(tree, "optimizer.kwargs.lr", 1e-4)`. Maps that are missing on the
+--- way are made. Raises invalid where something else than a map is in the way.
+---@param tree table
+---@param path string
+---@param value any
+function M.set(tree, path, value)
+  local at, done = tree, nil
+  for name, more in path:gmatch("([^.]+)(%.?)") do
+    done = done and done .. "." .. name or name
+    if more == "" then
+      at[name] = value
+    else
+      if at[name] == nil or at[name] == json.null then at[name] = M.ordered {} end
+      at = at[name]
+      if type(at) ~= "table" then errors.raise("invalid", ("%s is no map: %s cannot be set in it"):format(done, path)) end
+    end
+  end
+end
+
 --- The largest number of generations, at most `asked`, that divides per_device x accumulation x gpus. Raises invalid
 --- when only 1 is left: the GRPO trainer needs at least 2.
 ---@param per_device integer

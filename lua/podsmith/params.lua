@@ -16,6 +16,9 @@ local M = {}
 ---@field positional? boolean given without a flag, in the order of declaration
 ---@field required? boolean
 ---@field aliases? string[] other flags for the same thing
+---@field value? string what the help calls the value: "FILE"
+---@field topic? string heading in the help, over those of the same topic that stand together
+---@field hidden? boolean taken, but in no help, no completion, and without a value when it is not given
 ---@field check? fun(value: any): string? gives what is wrong with a value
 
 --- Raises a wrong-usage error (exit code 2).
@@ -92,12 +95,23 @@ local function parse_value(param, text, shown)
   return kind == "secret" and secret.new(value, shown) or value
 end
 
+--- A value that came another way than as a flag, checked as the flag's would be. Raises a wrong-usage error.
+---@param param podsmith.Param
+---@param text string
+---@param shown string what to call it in messages
+---@return any
+function M.read(param, text, shown)
+  if param[2] ~= "flag" then return parse_value(param, text, shown) end
+  if text ~= "true" and text ~= "false" then M.usage(("%s must be true or false, not '%s'"):format(shown, text)) end
+  return text == "true"
+end
+
 -- flag text -> {param, negated}
 local function flag_index(params)
   local index, names = {}, {}
   local function add(name, entry)
     index[name] = entry
-    names[#names + 1] = name
+    if not entry.param.hidden then names[#names + 1] = name end
   end
   for _, param in ipairs(params) do
     if not param.positional then
@@ -133,7 +147,7 @@ local function fill(params, values, what)
       M.usage(param.positional and ("%s needs %s"):format(what, param[1]:upper())
         or ("%s needs --%s"):format(what, param[1]), param.help)
     end
-    if values[key] == nil then
+    if values[key] == nil and not param.hidden then
       if type(param.default) == "table" then
         values[key] = table.move(param.default, 1, #param.default, 1, {})
       elseif param.default ~= nil then
@@ -226,6 +240,7 @@ local function default_text(param)
 end
 
 local function value_name(param)
+  if param.value then return param.value end
   if param.choices then
     local names = {}
     for i, choice in ipairs(param.choices) do names[i] = tostring(choice) end
@@ -265,10 +280,11 @@ function M.help(what, summary, params, width)
   end
   usage[#usage + 1] = "[flags]"
   for _, param in ipairs(params) do
-    if not param.positional then
+    if not param.positional and not param.hidden then
       local left = "--" .. param[1]
       for _, alias in ipairs(param.aliases or {}) do left = left .. ", " .. alias end
-      if param[2] == "flag" and param.default then left = left .. ", --no-" .. param[1] end
+      local off = param.negatives and param.negatives[1] or "--no-" .. param[1]
+      if param[2] == "flag" and param.default then left = left .. ", " .. off end
       if param[2] ~= "flag" then left = left .. " " .. value_name(param) end
       rows[#rows + 1] = { left, param }
     end
@@ -276,7 +292,13 @@ function M.help(what, summary, params, width)
   local column = 10
   for _, row in ipairs(rows) do column = math.max(column, math.min(#row[1], 34)) end
   local lines = { table.concat(usage, " "), "", wrap(summary, width, 0), "" }
+  local topic
   for _, row in ipairs(rows) do
+    if row[2].topic and row[2].topic ~= topic then
+      topic = row[2].topic
+      if lines[#lines] ~= "" then lines[#lines + 1] = "" end
+      lines[#lines + 1] = topic .. ":"
+    end
     local text = wrap(row[2].help .. default_text(row[2]), width - column - 4, column + 4)
     local pad = #row[1] > column and "\n" .. (" "):rep(column + 4) or (" "):rep(column - #row[1] + 2)
     lines[#lines + 1] = "  " .. row[1] .. pad .. text

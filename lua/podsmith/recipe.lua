@@ -22,7 +22,8 @@ local M = {}
 ---@field project? string how reports of its runs call it; default "podsmith"
 ---@field params podsmith.Param[]
 ---@field is_resumable? boolean a run of it can go on (--resume): it rents with runpod.with_pod and heeds attempt.is_resume
----@field check? fun(args: table) raises (params.usage) on values that do not go together; before anything is sent
+---@field check? fun(args: table, given: table<string, true>) raises (params.usage) on values that do not go together, and may
+---  fill in what follows from them; before anything is sent
 ---@field run fun(ctx: podsmith.Context)
 local Recipe = {}
 Recipe.__index = Recipe
@@ -46,16 +47,17 @@ M.LIMITS = {
 M.COMMON = {
   { "sim", "flag", help = "run against a simulated Runpod and Hub, started for this command; no account, no cost" },
   { "dry-run", "flag", help = "check everything and show the plan; create nothing" },
-  { "render", "string", help = "write the files that would go to the pod into this folder; create nothing" },
+  { "render", "string", value = "DIR", help = "write the files that would go to the pod into this folder; create nothing" },
   { "keep", "choice", choices = { "never", "on-failure", "always" }, default = "never",
     help = "when to leave the pod running at the end (a failure and Ctrl-C count as failure); it goes on billing" },
   { "max-price", "number", min = 0, help = "refuse GPUs over this price in USD per hour, for all GPUs of the pod" },
   { "wait-capacity", "duration", help = "go on asking this long when no GPU is free (30m)" },
-  { "resume", "string", help = "go on with this run (see podsmith runs): its parameters, its pod where that lives, its newest "
+  { "resume", "string", value = "RUN",
+    help = "go on with this run (see podsmith runs): its parameters, its pod where that lives, its newest "
     .. "checkpoint; flags given now win" },
   { "yes", "flag", aliases = { "-y" }, help = "do not ask before renting" },
   { "json", "flag", help = "events as JSON lines on standard output" },
-  { "env-file", "string", help = "read variables from this file instead of the nearest .env" },
+  { "env-file", "string", value = "FILE", help = "read variables from this file instead of the nearest .env" },
 }
 for _, more in ipairs { M.LIMITS, require("podsmith.report").PARAMS } do
   table.move(more, 1, #more, #M.COMMON + 1, M.COMMON)
@@ -85,7 +87,8 @@ function M.is(value) return getmetatable(value) == Recipe end
 function Recipe:all_params()
   local all = table.move(self.params, 1, #self.params, 1, {})
   for _, row in ipairs(M.COMMON) do
-    if row[1] ~= "resume" or self.is_resumable then all[#all + 1] = row end
+    local is_had = row[1] ~= "resume" or self.is_resumable
+    if is_had then all[#all + 1] = setmetatable({ topic = "Every run" }, { __index = row }) end
   end
   return all
 end
@@ -221,7 +224,7 @@ function Context:check_budget(gpus, spot) return require("podsmith.place").check
 function Context:plan(rows, files)
   if not self.args.dry_run and not self.args.render then return false end
   self.run:event("dry_run", { plan = rows })
-  self.run:say("plan (nothing has been created):")
+  self.run:say(#rows > 0 and "plan (nothing has been created):" or "files (nothing has been created):")
   for _, row in ipairs(rows) do self.run:say("  %-16s %s", row[1], row[2]) end
   local names = {}
   for name in pairs(files or {}) do names[#names + 1] = name end

@@ -9,7 +9,7 @@ local M = {}
 
 local TOKEN_PAGE = "https://huggingface.co/settings/tokens"
 
---- The secrets and keys that a run needs are there. Sends nothing. Raises auth, not_found.
+--- The secrets and keys that a run needs are there, in the first system's order. Sends nothing. Raises auth, not_found.
 ---@param args table the recipe's parameters
 ---@return {HF_TOKEN: podsmith.Secret, WANDB_API_KEY?: podsmith.Secret} what the trainer gets
 function M.keys(args)
@@ -20,9 +20,9 @@ function M.keys(args)
     errors.raise("auth", "HF_TOKEN is not set",
       ("make a token with write access at %s and put it in .env"):format(TOKEN_PAGE))
   end
-  keys.check()
+  if not args.dry_run then keys.check() end -- a plan logs in nowhere
   local wandb
-  if args.report_to == "wandb" then
+  if ("," .. args.report_to .. ","):find(",wandb,", 1, true) then
     wandb = secret.env("WANDB_API_KEY")
     if not wandb then
       errors.raise("auth", "--report-to wandb: WANDB_API_KEY is not set",
@@ -112,7 +112,8 @@ end
 ---@param args table
 ---@return {spec: string, version: string, source: string}
 function M.transformers(args)
-  local model = read_json(args.repo_id, "config.json") or {}
+  local is_told = args.transformers_from_git or args.transformers_version
+  local model = not is_told and read_json(args.repo_id, "config.json") or {}
   local version = model.transformers_version
   return software.transformers(args, type(version) == "string" and version or nil)
 end

@@ -1,7 +1,9 @@
 --- Open R1 training: what goes into its config files. Pure: no network, no files; the same input gives the same text.
 
+local keys = require("recipes.openr1.keys")
 local names = require("recipes.openr1.names")
 local numbers = require("recipes.openr1.numbers")
+local software = require("recipes.openr1.software")
 
 local M = {}
 
@@ -43,10 +45,14 @@ function M.rewards(args)
   return rewards, weights
 end
 
--- ---- config files -----------------------------------------------------------------------------------------------
+-- ---- the trainer's config -------------------------------------------------------------------------------------------
 
 local function report_to(args)
-  return json.array(args.report_to ~= "none" and { args.report_to } or {})
+  local list = json.array {}
+  for name in args.report_to:gmatch("[^%s,]+") do
+    if name ~= "none" then list[#list + 1] = name end
+  end
+  return list
 end
 
 local function max_steps(args)
@@ -73,67 +79,152 @@ end
 ---@return string
 function M.hub_strategy(args) return args.recover > 0 and "checkpoint" or "every_save" end
 
---- Open R1's GRPO config, every key in its order: give it to yaml.encode.
----@param args table the recipe's parameters
----@param hub_id string
----@param chat_template? string nil when the model brings its own
----@return table
-function M.grpo_config(args, hub_id, chat_template)
-  local rewards, weights = M.rewards(args)
-  return config.ordered {
+-- The lists below are concatenated: keys in the order in which they are written.
+local function join(...)
+  local all = {}
+  for _, list in ipairs { ... } do table.move(list, 1, #list, #all + 1, all) end
+  return config.ordered(all)
+end
+
+local function model_keys(args)
+  return {
     { "model_name_or_path", args.repo_id },
     { "model_revision", "main" },
     { "torch_dtype", "bfloat16" },
     { "attn_implementation", args.attn_implementation },
     { "trust_remote_code", args.trust_remote_code },
     { "dataset_name", args.dataset_name },
+  }
+end
+
+local function hub_keys(args, facts)
+  return {
+    { "hub_model_id", facts.hub_id },
+    { "hub_strategy", M.hub_strategy(args) },
+    { "hub_private_repo", not args.public },
+  }
+end
+
+local function batch_keys(args)
+  return {
+    { "gradient_accumulation_steps", args.gradient_accumulation_steps },
+    { "gradient_checkpointing", true },
+    { "gradient_checkpointing_kwargs", { use_reentrant = false } },
+  }
+end
+
+local LOGGING = {
+  { "log_level", "info" },
+  { "logging_first_step", true },
+  { "logging_steps", 1 },
+  { "logging_strategy", "steps" },
+}
+
+local function saving_keys(args)
+  return {
+    { "save_strategy", args.save_steps and "steps" or "epoch" },
+    { "save_steps", args.save_steps },
+    { "save_total_limit", 1 },
+    { "seed", 42 },
+  }
+end
+
+local function output_keys(args, facts)
+  return {
+    { "num_train_epochs", args.num_train_epochs },
+    { "output_dir", names.output_dir(args, facts.hub_id) },
+    { "overwrite_output_dir", true },
+    { "per_device_train_batch_size", args.per_device_train_batch },
+    { "push_to_hub", true },
+    { "report_to", report_to(args) },
+  }
+end
+
+local QLORA = {
+  { "use_peft", true },
+  { "load_in_4bit", true },
+  { "use_bnb_nested_quant", true },
+  { "bnb_4bit_quant_type", "nf4" },
+  { "lora_r", 16 },
+  { "lora_alpha", 32 },
+  { "lora_dropout", 0.05 },
+  { "lora_target_modules", "all-linear" },
+}
+
+local function grpo(args, facts)
+  local rewards, weights = M.rewards(args)
+  return join(model_keys(args), {
     { "dataset_prompt_column", args.dataset_prompt_column },
     { "system_prompt", M.system_prompt(args) },
     { "bf16", true },
     { "use_vllm", args.use_vllm },
     { "do_eval", false },
-    { "gradient_accumulation_steps", args.gradient_accumulation_steps },
-    { "gradient_checkpointing", true },
-    { "gradient_checkpointing_kwargs", { use_reentrant = false } },
-    { "hub_model_id", hub_id },
-    { "hub_strategy", M.hub_strategy(args) },
+  }, batch_keys(args), hub_keys(args, facts), {
     { "learning_rate", 1.0e-06 },
     { "log_completions", true },
-    { "log_level", "info" },
-    { "logging_first_step", true },
-    { "logging_steps", 1 },
-    { "logging_strategy", "steps" },
+  }, LOGGING, {
     { "lr_scheduler_type", "cosine_with_min_lr" },
     { "lr_scheduler_kwargs", { min_lr_rate = 0.1 } },
     { "max_prompt_length", args.max_prompt_length },
     { "max_completion_length", args.max_completion_length },
     { "num_generations", numbers.num_generations(args) },
-    { "num_train_epochs", args.num_train_epochs },
-    { "output_dir", names.output_dir(args, hub_id) },
-    { "overwrite_output_dir", true },
-    { "per_device_train_batch_size", args.per_device_train_batch },
-    { "push_to_hub", true },
-    { "report_to", report_to(args) },
+  }, output_keys(args, facts), {
     { "reward_funcs", json.array(rewards) },
     { "reward_weights", json.array(weights) },
-    { "save_strategy", args.save_steps and "steps" or "epoch" },
-    { "save_steps", args.save_steps },
-    { "save_total_limit", 1 },
-    { "seed", 42 },
+  }, saving_keys(args), {
     { "temperature", 0.7 },
     { "use_liger_kernel", true },
     { "warmup_ratio", 0.1 },
     { "max_steps", max_steps(args) },
-    { "chat_template", chat_template },
-    { "dataset_mixture", M.dataset_mixture(args) },
-  }
+    { "chat_template", facts.template },
+  }, numbers.is_qlora(args) and QLORA or {}, { { "dataset_mixture", M.dataset_mixture(args) } })
 end
 
---- Accelerate's config for DeepSpeed on one machine.
----@param gpus integer
----@param stage integer ZeRO stage, 2 or 3
+-- The learning rate is the trainer's own default (trl.SFTConfig), written out: the card and the reader should not guess.
+local function sft(args, facts)
+  return join(model_keys(args), { { "bf16", true } }, batch_keys(args), hub_keys(args, facts), {
+    { "learning_rate", 2.0e-05 },
+  }, LOGGING, {
+    { "max_length", math.max(1, args.max_prompt_length + args.max_completion_length) },
+  }, output_keys(args, facts), saving_keys(args), {
+    { "use_liger_kernel", true },
+    { "max_steps", max_steps(args) },
+    { "chat_template", facts.template },
+  }, numbers.is_qlora(args) and QLORA or { { "use_peft", false } }, { { "dataset_mixture", M.dataset_mixture(args) } })
+end
+
+-- Keys that a release to be installed has dropped are left out, or go under their new name.
+local function fit_releases(tree, versions)
+  local list = {}
+  for _, key in ipairs(getmetatable(tree).__keys) do
+    local name = key
+    for _, dropped in ipairs(keys.DROPPED) do
+      if dropped.key == key and not software.is_older(versions[dropped.package], dropped.since) then name = dropped.now end
+    end
+    if name then list[#list + 1] = { name, tree[key] } end
+  end
+  return config.ordered(list)
+end
+
+--- The trainer's config, every key in its order, with what the user set himself: give it to yaml.encode.
+---@param args table the recipe's parameters
+---@param mode "grpo"|"sft"
+---@param facts {hub_id: string, template?: string, transformers: {version: string}} template: nil when the model brings its own
 ---@return table
-function M.accelerate_config(gpus, stage)
+function M.training(args, mode, facts)
+  local tree = mode == "grpo" and grpo(args, facts) or sft(args, facts)
+  for _, change in ipairs(args.set) do config.set(tree, change[1], change[2]) end
+  return fit_releases(tree, software.versions(args, facts.transformers.version))
+end
+
+-- ---- accelerate's config --------------------------------------------------------------------------------------------
+
+--- Accelerate's config for DeepSpeed.
+---@param args table
+---@param place? {rank: integer, address: string, port: integer} with --nodes: this pod's rank, and where the first one is
+---@return table
+function M.accelerate(args, place)
+  local stage = numbers.zero_stage(args)
   return config.ordered {
     { "compute_environment", "LOCAL_MACHINE" },
     { "debug", false },
@@ -147,11 +238,13 @@ function M.accelerate_config(gpus, stage)
     } },
     { "distributed_type", "DEEPSPEED" },
     { "downcast_bf16", "no" },
-    { "machine_rank", 0 },
+    { "machine_rank", place and place.rank or 0 },
+    { "main_process_ip", place and place.address },
+    { "main_process_port", place and place.port },
     { "main_training_function", "main" },
     { "mixed_precision", "bf16" },
-    { "num_machines", 1 },
-    { "num_processes", gpus },
+    { "num_machines", args.nodes },
+    { "num_processes", numbers.gpus(args) },
     { "rdzv_backend", "static" },
     { "same_network", true },
     { "tpu_env", json.array {} },

@@ -16,23 +16,32 @@ function M.disks(args, bytes)
   return { volume = disk(args.volume_gb, gib, 2), container = disk(args.container_disk_gb, gib, 1.5) }
 end
 
+--- The GPUs of all pods together.
+---@param args table
+---@return integer
+function M.gpus(args) return args.gpu_count * (args.nodes or 1) end
+
 --- How many completions GRPO compares for a prompt: the largest number up to --num-generations that divides the batch.
 --- Raises invalid when none above 1 does.
 ---@param args table
 ---@return integer
 function M.num_generations(args)
-  return config.num_generations(args.per_device_train_batch, args.gradient_accumulation_steps, args.gpu_count,
+  return config.num_generations(args.per_device_train_batch, args.gradient_accumulation_steps, M.gpus(args),
     args.num_generations)
 end
 
---- The ZeRO stage in use and, where it is not the one asked for, why. Sharding needs stage 3; QLoRA cannot use it.
----@param mode "grpo"|"sft"
----@param sharded boolean
----@param asked integer
+--- Whether an adapter is trained on a model in 4 bit. --shard-model needs ZeRO stage 3, where that does not work.
+---@param args table
+---@return boolean
+function M.is_qlora(args) return args.qlora and not args.shard_model end
+
+--- The ZeRO stage in use and, where it is not the one asked for, why.
+---@param args table
 ---@return integer stage, string? reason
-function M.zero_stage(mode, sharded, asked)
-  if sharded and asked ~= 3 then return 3, "--shard-model needs ZeRO stage 3" end
-  if mode == "sft" and not sharded and asked ~= 2 then return 2, "QLoRA cannot be combined with ZeRO stage 3" end
+function M.zero_stage(args)
+  local asked = args.deepspeed_stage
+  if args.shard_model and asked ~= 3 then return 3, "--shard-model needs ZeRO stage 3" end
+  if M.is_qlora(args) and asked ~= 2 then return 2, "QLoRA cannot be combined with ZeRO stage 3" end
   return asked
 end
 

@@ -2,6 +2,7 @@
 --- differs between runs. No secret is part of them.
 
 local names = require("recipes.openr1.names")
+local numbers = require("recipes.openr1.numbers")
 local recipes = require("podsmith.recipe")
 local software = require("recipes.openr1.software")
 local ssh = require("podsmith.ssh")
@@ -17,8 +18,9 @@ local function quoted(value)
 end
 
 -- Lengths that the user has given: measuring does not change them. SFT has one length for both.
-local function kept_lengths(given, mode)
+local function kept_lengths(args, given, mode)
   local prompt, completion = given.max_prompt_length, given.max_completion_length
+  for _, change in ipairs(args.set) do prompt = prompt or change[1] == "max_length" end
   if mode == "sft" then return (prompt or completion) and "max_seq_length,max_length" or "" end
   local list = {}
   if prompt then list[#list + 1] = "max_prompt_length" end
@@ -30,7 +32,7 @@ end
 -- weights and the optimizer (7 times bfloat16), and the old one goes when the new one is whole.
 local function volume_need(plan, args)
   local gib = (plan.bytes or 0) / 1024 ^ 3
-  local is_adapter = plan.mode == "sft" and not args.shard_model
+  local is_adapter = numbers.is_qlora(args)
   return math.max(10, math.ceil(gib * (is_adapter and 1.5 or 15)))
 end
 
@@ -64,11 +66,11 @@ function M.settings(plan, args, given, run)
     { "OUTPUT_DIR", names.output_dir(args, plan.hub_id) },
     { "BASE_MODEL", args.repo_id },
     { "HUB_MODEL_ID", plan.hub_id },
-    { "PRIVATE", args.private == true },
+    { "PRIVATE", not args.public },
     { "TRUST_REMOTE_CODE", args.trust_remote_code },
     { "VLLM_MODE", mode == "grpo" and args.use_vllm and args.vllm_mode or "" },
     { "AUTO_LENGTHS", args.auto_lengths ~= false },
-    { "KEEP_LENGTHS", kept_lengths(given, mode) },
+    { "KEEP_LENGTHS", kept_lengths(args, given, mode) },
   } do
     lines[#lines + 1] = row[1] .. "=" .. quoted(row[2])
   end

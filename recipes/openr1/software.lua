@@ -6,7 +6,12 @@ local DEFAULT_TRANSFORMERS = "4.57.6"
 -- vLLM 0.8.5.post1 refuses older ones, and so does the trainer.
 local OLDEST_TRANSFORMERS = "4.51.1"
 
-local function is_older(version, than)
+--- Whether a version is older than another; "git" is older than none. The first three numbers count.
+---@param version string "4.51.3"
+---@param than string
+---@return boolean
+function M.is_older(version, than)
+  if version == "git" then return false end
   local function parts(text)
     local major, minor, patch = text:match("^(%d+)%.?(%d*)%.?(%d*)")
     return { tonumber(major) or 0, tonumber(minor) or 0, tonumber(patch) or 0 }
@@ -29,7 +34,7 @@ function M.transformers(args, model_version)
   local version, source = DEFAULT_TRANSFORMERS, "default"
   if args.transformers_version then
     version, source = args.transformers_version, "--transformers-version"
-  elseif model_version and is_older(model_version, OLDEST_TRANSFORMERS) then
+  elseif model_version and M.is_older(model_version, OLDEST_TRANSFORMERS) then
     source = ("default; the model's %s is older than vLLM and the trainer accept"):format(model_version)
   elseif model_version then
     version, source = model_version:gsub("%.dev%d*$", ""), "config.json says " .. model_version
@@ -62,6 +67,21 @@ end
 function M.package_name(requirement)
   if requirement:match("^[%w+]+://") or requirement:match("^git%+") or requirement:match("^[./-]") then return nil end
   return requirement:match("^[%w._-]+")
+end
+
+-- What Open R1's setup.py pins.
+local TRL = "0.18.0"
+
+--- The versions that decide which keys a config may have. Of trl it is Open R1's, unless --custom-dependencies pins another.
+---@param args table
+---@param transformers string
+---@return {transformers: string, trl: string}
+function M.versions(args, transformers)
+  local trl = TRL
+  for _, requirement in ipairs(M.requirements(args.custom_dependencies)) do
+    if M.package_name(requirement) == "trl" then trl = requirement:match("[=>]=%s*([%d.]+)") or trl end
+  end
+  return { transformers = transformers, trl = trl }
 end
 
 return M

@@ -119,9 +119,11 @@ function M.card_facts(plan, args)
   }
 end
 
---- The model card's text. Reads the base model's card on the Hub, where there is one.
+--- The model card's text.
+---@param plan table with base_card, the text of the base model's, where that has been read
+---@param args table
+---@return string
 function M.card(plan, args)
-  plan.base_card = plan.base_card or try(hf.read, args.repo_id, "README.md")
   return require("podsmith.model_card").render(M.card_facts(plan, args))
 end
 
@@ -129,6 +131,7 @@ end
 function M.merge(ctx, pod, plan)
   if not ctx.args.merge_model then return ctx:event("merge_skip", {}) end
   ctx:event("merge_start", {}, "merging the adapter into " .. ctx.args.repo_id)
+  plan.base_card = plan.base_card or try(hf.read, ctx.args.repo_id, "README.md")
   pod:upload(M.card(plan, ctx.args), names.DIR .. "/card.md")
   ctx:event("custom_readme", { model = plan.hub_id }, "model card written")
   local sent

@@ -38,7 +38,7 @@ OUTPUT_DIR=$scratch/model VLLM_MODE= AUTO_LENGTHS=0 KEEP_LENGTHS=
 SH
   if [ $# -gt 0 ]; then printf '%s\n' "$@" >>pod/settings.sh; fi
   printf 'per_device_train_batch_size: 2\ngradient_accumulation_steps: 3\nnum_generations: %s\n' "${GENERATIONS:-6}" >"pod/${mode}_config.yaml"
-  printf 'num_machines: 1\nnum_processes: %s\n' "${PROCESSES:-1}" >pod/accelerate.yaml
+  printf 'num_machines: %s\nnum_processes: %s\n' "${MACHINES:-1}" "${PROCESSES:-1}" >pod/accelerate.yaml
 }
 # train CODE [NAME=VALUE...]: runs it with these variables.
 train() {
@@ -86,6 +86,12 @@ expect pod/accelerate.yaml num_processes 2
 expect pod/accelerate.yaml num_machines 1
 says "num_generations: 8 does not divide the batch of 12; it is now 6"
 expect pod/grpo_config.yaml num_generations 6
+MACHINES=2 PROCESSES=4 GENERATIONS=8 settings grpo # of two machines with two GPUs each
+train 0 GPUS=2
+expect pod/accelerate.yaml num_processes 4
+expect pod/grpo_config.yaml num_generations 8
+train 1 GPUS=1
+says "only 1 GPUs can be used here, and 2 pods have 4 together"
 PROCESSES=2 settings grpo
 train 0 GPUS=4 CUDA_VISIBLE_DEVICES=1,3
 says "devices 1,3"

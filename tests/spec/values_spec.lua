@@ -133,3 +133,69 @@ describe("a table", function()
     expect(first):contains("EU-RO-1, US-KS-2  cheapest")
   end)
 end)
+
+describe("yaml.decode in order", function()
+  it("keeps the order of keys and the nulls, and what is added comes last", function()
+    local tree = yaml.decode("zeta: 1\nalpha:\n  c: null\n  b: [1, null]\n", "x", { ordered = true })
+    tree.beta = true
+    tree.alpha.a = "new"
+    expect(yaml.encode(tree)).equals("zeta: 1\nalpha:\n  c: null\n  b:\n  - 1\n  - null\n  a: new\nbeta: true\n")
+    expect(tree.alpha.c).equals(json.null)
+    expect(yaml.decode("alpha: null").alpha).is_nil()
+  end)
+end)
+
+describe("config.set", function()
+  it("makes the maps on the way, and changes what is there", function()
+    local tree = config.ordered { { "b", 1 }, { "kwargs", { lr = 1 } } }
+    config.set(tree, "b", 2)
+    config.set(tree, "kwargs.lr", 0.5)
+    config.set(tree, "optim.adam.beta", 0.9)
+    expect(json.encode(tree)).equals('{"b":2,"kwargs":{"lr":0.5},"optim":{"adam":{"beta":0.9}}}')
+  end)
+
+  it("refuses to go through what is no map", function()
+    expect(function() config.set({ a = 1 }, "a.b", 2) end):raises("a is no map: a.b cannot be set in it", "invalid")
+  end)
+end)
+
+describe("a schema", function()
+  local schema = config.schema("the oven", { integer = "seed size?", number = "heat", ["list or string"] = "trays", map = "more",
+    boolean = "fan", string = "name?" }, { list = "times" })
+
+  it("reads a text by the key's kind", function()
+    local function read(text) return select(2, schema:read(text)) end
+    expect(read("heat=1e-6")).equals(1e-6)
+    expect(read("heat=200")).equals(200)
+    expect(read("seed=0x10")).equals(16)
+    expect(read("fan=yes")).equals(true)
+    expect(read("name=a=b, c")).equals("a=b, c")
+    expect(read("name=null")).equals(json.null)
+    expect(read("size=null")).equals(json.null)
+    expect(read("times=1, 2.5,x")).equals { 1, 2.5, "x" }
+    expect(read("times=[1, [2]]")).equals { 1, { 2 } }
+    expect(read("trays=all")).equals("all")
+    expect(read("trays=a,b")).equals { "a", "b" }
+    expect({ schema:read("more.deep.key=2e-1") }).equals { "more.deep.key", 0.2 }
+    expect(read("more={a: 1}")).equals { a = 1 }
+  end)
+
+  it("takes a number that YAML reads as text, and no other text", function()
+    expect(schema:fit("heat", "1e-6")).equals(1e-6)
+    expect(schema:fit("seed", 7.0)).equals(7)
+    local err = expect(function() schema:fit("heat", "hot", "x.yaml:3") end)
+      :raises("^x%.yaml:3: heat must be a number, not 'hot'$", "invalid")
+    expect(err.usage).is_true()
+    expect(function() schema:fit("seed", json.null) end):raises("seed must be a whole number, not null")
+    expect(function() schema:fit("trays", true) end):raises("trays must be a list or a text, not true")
+    expect(function() schema:fit("more", json.array {}) end):raises("more must be a map, not %[%]")
+  end)
+
+  it("names the nearest key", function()
+    local err = expect(function() schema:read("haet=1") end):raises("^the oven knows no key 'haet'$", "invalid")
+    expect(err.hint).equals("did you mean 'heat'?")
+    expect(function() schema:read("heat.x=1") end):raises("heat is a number and has no keys of its own")
+    expect(function() schema:read("heat") end):raises("'heat' is not KEY=VALUE")
+    expect(function() schema:read("times=[1") end):raises("times:1:")
+  end)
+end)

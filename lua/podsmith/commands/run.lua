@@ -45,7 +45,6 @@ end
 
 -- A recipe is recognised by what its chunk returns; the chunk of a plain script is the script.
 local function run_recipe(declaration, args, given, resumed)
-  if declaration.check then declaration.check(args) end
   args._given = names_of(given)
   local run = require("podsmith.run").begin {
     resume = resumed,
@@ -192,11 +191,12 @@ function run.recipe(declaration, arguments, early, prepare)
   args.sim = args.sim or early.sim
   args.env_file = args.env_file or early.env_file
   if args.verbose or early.verbose then core.set_log_level("debug") end
-  if declaration.check and not args.resume then declaration.check(args) end
+  if declaration.check and not args.resume then declaration.check(args, given) end
   local simulator <close> = closing(prepare(args))
   local _ = simulator
   local resumed = args.resume and require("podsmith.adopt").find(args.resume)
   if resumed then args = declaration:resumed(args, given, resumed) end
+  if resumed and declaration.check then declaration.check(args, given) end
   if not args.dry_run and not args.render and not resumed then errors.try(require("podsmith.reap").warn_at_start) end
   return run_recipe(declaration, args, given, not (args.dry_run or args.render) and resumed or nil)
 end

@@ -33,8 +33,14 @@ count_gpus() {
   if ((visible == 0)); then stop "this pod shows no GPU (nvidia-smi -L names none)"; fi
 }
 
+# num_processes counts the GPUs of all machines, which must agree on it: one alone cannot lower it.
 fit_processes() {
   processes=$(value_of "$accelerate" num_processes)
+  machines=$(value_of "$accelerate" num_machines)
+  if ((machines > 1)); then
+    if ((visible * machines < processes)); then stop "only $visible GPUs can be used here, and $machines pods have $processes together"; fi
+    return
+  fi
   if ((visible < processes)); then
     warn "$processes GPUs are being paid for and only $visible can be used: num_processes is now $visible"
     set_value "$accelerate" num_processes "$visible"
@@ -92,5 +98,9 @@ check_checkpoints
 if [ "$AUTO_LENGTHS" = 1 ]; then measure_lengths; fi
 more=()
 if [ -n "$VLLM_MODE" ]; then more=(--vllm_mode "$VLLM_MODE"); fi
-step "training on $processes of $physical GPUs"
+if ((machines > 1)); then
+  step "training on $processes GPUs of $machines pods"
+else
+  step "training on $processes of $physical GPUs"
+fi
 exec accelerate launch --config_file "$accelerate" "src/open_r1/$MODE.py" --config "$config" ${more[@]+"${more[@]}"}

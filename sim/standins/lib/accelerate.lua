@@ -184,6 +184,7 @@ if type(own.config) ~= "string" then die_early("ValueError: no --config for " ..
 local accelerate = load_yaml(launch.config_file)
 checks.accelerate(accelerate, launch.config_file)
 local processes = math.tointeger(tonumber(launch.num_processes or accelerate.num_processes)) or 1
+local machines = checks.machines(accelerate)
 local config = load_yaml(own.config)
 for name, value in pairs(own) do
   if name ~= "config" then
@@ -193,7 +194,8 @@ for name, value in pairs(own) do
 end
 checks.training(config, mode, own.config)
 checks.packages(config, mode)
-if processes > checks.visible_gpus() then
+if (accelerate.machine_rank or 0) ~= 0 then config.push_to_hub = false end -- the first machine does
+if processes > machines * checks.visible_gpus() then
   die("torch.AcceleratorError: CUDA error: invalid device ordinal\nCUDA kernel errors might be asynchronously reported at some "
     .. "other API call, so the stacktrace below might be incorrect.")
 end
@@ -220,7 +222,7 @@ local ok, problem = pcall(function()
     if not token then
       error("huggingface_hub.errors.LocalTokenNotFoundError: Token is required (`token=True`), but no token found.", 0)
     end
-    hub:create(run.hub_id)
+    hub:create(run.hub_id, config.hub_private_repo == true)
   end
   fs.mkdir(config.output_dir)
   train(run)

@@ -59,6 +59,20 @@ function M.visible_gpus()
   return count
 end
 
+-- How many machines train together. They meet at the first one's address: who looks for it elsewhere waits in vain.
+function M.machines(config)
+  local machines = config.num_machines or 1
+  if machines == 1 then return 1 end
+  local here = { address = os.getenv("PRIMARY_ADDR"), port = os.getenv("PRIMARY_PORT"), rank = os.getenv("NODE_RANK") }
+  if config.main_process_ip ~= here.address or tostring(config.main_process_port) ~= here.port
+    or tostring(config.machine_rank) ~= here.rank or tostring(machines) ~= os.getenv("NUM_NODES") then
+    die(("torch.distributed.DistNetworkError: The client socket has timed out while trying to connect to (%s, %s): this machine is "
+      .. "%s of %s, and they meet at (%s, %s)."):format(config.main_process_ip, config.main_process_port, here.rank,
+      os.getenv("NUM_NODES"), here.address, here.port))
+  end
+  return machines
+end
+
 function M.training(config, mode, path)
   local unknown = unknown_keys(config, keys[mode])
   if #unknown > 0 then

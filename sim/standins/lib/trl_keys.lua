@@ -22,9 +22,9 @@ local common = {
     hub_private_repo hub_always_push save_only_model save_safetensors remove_unused_columns use_rslora use_dora
     load_best_model_at_end ignore_data_skip push_to_hub_revision overwrite_hub_revision]],
   integer = [[gradient_accumulation_steps logging_steps per_device_train_batch_size per_device_eval_batch_size max_steps
-    save_steps save_total_limit seed data_seed eval_steps warmup_steps dataloader_num_workers lora_r lora_alpha
+    save_steps save_total_limit seed data_seed eval_steps dataloader_num_workers lora_r lora_alpha
     ddp_timeout]],
-  number = [[learning_rate num_train_epochs warmup_ratio weight_decay max_grad_norm adam_beta1 adam_beta2 adam_epsilon
+  number = [[learning_rate num_train_epochs warmup_ratio warmup_steps weight_decay max_grad_norm adam_beta1 adam_beta2 adam_epsilon
     lora_dropout]],
   map = [[gradient_checkpointing_kwargs lr_scheduler_kwargs dataset_mixture]],
   ["list or string"] = [[report_to lora_target_modules lora_modules_to_save callbacks]],
