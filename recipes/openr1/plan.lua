@@ -8,6 +8,7 @@ local names = require("recipes.openr1.names")
 local numbers = require("recipes.openr1.numbers")
 local scripts = require("recipes.openr1.scripts")
 local show = require("podsmith.show")
+local stages = require("recipes.openr1.stages")
 
 local M = {}
 
@@ -28,6 +29,7 @@ local function write_files(plan, ctx)
   plan.files = scripts.files(plan, ctx.args, ctx.given, ctx.run.id)
   plan.files[names.config_file(plan.mode)] = yaml.encode(configs.training(ctx.args, plan.mode, plan))
   plan.files["accelerate.yaml"] = yaml.encode(configs.accelerate(ctx.args))
+  if ctx.args.merge_model then plan.files["card.md"] = stages.card(plan, ctx.args) end -- the base model's comes below it
 end
 
 --- The files alone, for --render: with --hub-model-id, --chat-template and --transformers-version nothing is sent.

@@ -1,6 +1,7 @@
 --- Open R1 training: what is done on the pod before and after the training: upload, set-up, checkpoint, merge.
 
 local errors = require("podsmith.errors")
+local model_card = require("podsmith.model_card")
 local names = require("recipes.openr1.names")
 local numbers = require("recipes.openr1.numbers")
 local results = require("recipes.openr1.results")
@@ -124,7 +125,7 @@ end
 ---@param args table
 ---@return string
 function M.card(plan, args)
-  return require("podsmith.model_card").render(M.card_facts(plan, args))
+  return model_card.render(M.card_facts(plan, args))
 end
 
 --- Merges the adapter on the pod and uploads the whole model with its card; then reads the repository back.

@@ -35,6 +35,10 @@ check "--render without keys and without a network"
     --transformers-version 4.57.6 --set learning_rate=3e-5 --set optim=paged_adamw_8bit
   expect_text own-keys/sft_config.yaml "learning_rate: 3.0e-05"
   expect_text own-keys/sft_config.yaml "optim: paged_adamw_8bit"
+  run_case 0 "$PODSMITH" run sft --render off-merge --merge-model --hub-model-id acme/out --chat-template '{{ messages }}' \
+    --transformers-version 4.57.6
+  for file in merge.sh merge.py card.md; do [ -s "off-merge/$file" ] || fail "--render did not write $file"; done
+  for text in "# acme/out" "base_model: unsloth/gemma-2b" "open-r1/OpenR1-Math-220k" "2.0e-05"; do expect_text off-merge/card.md "$text"; done
   # What the flags leave open is asked for, and then there must be somebody to ask.
   run_case 1 "$PODSMITH" run sft --render off-open --chat-template '{{ messages }}' --transformers-version 4.57.6
 )
