@@ -1,6 +1,7 @@
 #include "hf/client.hpp"
 
 #include "base/text.hpp"
+#include "hf/paths.hpp"
 #include "net/url.hpp"
 
 #include <fmt/format.h>
@@ -12,37 +13,6 @@ using nlohmann::json;
 namespace {
 
 constexpr int kMostPages = 1000;
-
-/// Encodes each part of a path and keeps its slashes.
-std::string encoded_path(const std::string& path) {
-    std::string all;
-    for (const std::string& part : split(path, '/'))
-        all += fmt::format("{}{}", all.empty() ? "" : "/", url_encode(part));
-    return all;
-}
-
-std::string api_path(const std::string& type, const std::string& id) {
-    return fmt::format("/api/{}s/{}", type, encoded_path(id));
-}
-
-/// A revision is one segment: the slash of refs/pr/3 is encoded too.
-std::string or_main(const std::string& revision) {
-    return url_encode(revision.empty() ? "main" : revision);
-}
-
-/// The address in `Link: <...>; rel="next"`, or "".
-std::string next_link(const std::string& header) {
-    for (std::size_t at = 0; (at = header.find('<', at)) != std::string::npos; ++at) {
-        const auto end = header.find('>', at);
-        if (end == std::string::npos)
-            break;
-        const std::string parameters = header.substr(end, header.find(",", end) - end);
-        if (parameters.find("rel=\"next\"") != std::string::npos ||
-            parameters.find("rel=next") != std::string::npos)
-            return header.substr(at + 1, end - at - 1);
-    }
-    return "";
-}
 
 } // namespace
 
@@ -62,7 +32,7 @@ net::HttpRequest Client::request(std::string method, const std::string& path) co
 }
 
 std::string Client::page(const std::string& type, const std::string& id) const {
-    return fmt::format("{}/{}{}", endpoint_, type == "dataset" ? "datasets/" : "", encoded_path(id));
+    return endpoint_ + web_path(type, id);
 }
 
 Subject Client::about(std::string what, const std::string& type, const std::string& id) const {
@@ -76,17 +46,27 @@ Subject Client::about(std::string what, const std::string& type, const std::stri
     return subject;
 }
 
-Async<json> Client::get_json(std::string path, Subject subject) {
-    net::HttpRequest asked = request("GET", path);
+Async<net::HttpResponse> Client::ask(net::HttpRequest asked, Subject subject) {
     Result<net::HttpResponse> answer = co_await http_.send(std::move(asked));
     if (!answer)
         co_return fail(answer.error().in(subject.what));
-    if (answer->status != 200)
+    if (answer->status < 200 || answer->status > 299)
         co_return fail(error_from(*answer, subject));
+    co_return answer;
+}
+
+Async<json> Client::ask_json(net::HttpRequest asked, Subject subject) {
+    Result<net::HttpResponse> answer = co_await ask(std::move(asked), subject);
+    if (!answer)
+        co_return fail(std::move(answer.error()));
     json body = json::parse(answer->body, nullptr, false);
     if (body.is_discarded())
         co_return fail(malformed(subject, "the body is not JSON"));
     co_return body;
+}
+
+Async<json> Client::get_json(std::string path, Subject subject) {
+    return ask_json(request("GET", path), std::move(subject));
 }
 
 Async<json> Client::whoami() {
@@ -126,42 +106,35 @@ Async<void> Client::auth_check(std::string type, std::string id, bool write) {
         about(fmt::format("check whether {} {} can be {}", type, id, write ? "written" : "read"), type, id);
     net::HttpRequest asked =
         request("GET", api_path(type, id) + (write ? "/auth-check/write" : "/auth-check"));
-    Result<net::HttpResponse> answer = co_await http_.send(std::move(asked));
+    Result<net::HttpResponse> answer = co_await ask(std::move(asked), subject);
     if (!answer)
-        co_return fail(answer.error().in(subject.what));
-    if (answer->status != 200)
-        co_return fail(error_from(*answer, subject));
+        co_return fail(std::move(answer.error()));
     co_return Result<void>();
 }
 
 Async<std::string> Client::read_text(std::string type, std::string id, std::string revision, std::string path,
                                      std::size_t max_bytes) {
     const Subject subject = about(fmt::format("read {} of {} {}", path, type, id), type, id);
-    net::HttpRequest asked =
-        request("GET", fmt::format("/{}{}/resolve/{}/{}", type == "dataset" ? "datasets/" : "",
-                                   encoded_path(id), or_main(revision), encoded_path(path)));
+    net::HttpRequest asked = request("GET", fmt::format("{}/resolve/{}/{}", web_path(type, id),
+                                                        revision_segment(revision), encoded_path(path)));
     asked.max_body = max_bytes;
-    Result<net::HttpResponse> answer = co_await http_.send(std::move(asked));
+    Result<net::HttpResponse> answer = co_await ask(std::move(asked), subject);
     if (!answer)
-        co_return fail(answer.error().in(subject.what));
-    if (answer->status != 200)
-        co_return fail(error_from(*answer, subject));
+        co_return fail(std::move(answer.error()));
     co_return std::move(answer->body);
 }
 
 Async<json> Client::list_tree(std::string type, std::string id, std::string revision, std::string path) {
     const Subject subject = about(fmt::format("list the files of {} {}", type, id), type, id);
     std::string next =
-        fmt::format("{}/tree/{}{}?recursive=true&expand=false", api_path(type, id), or_main(revision),
-                    path.empty() ? "" : fmt::format("/{}", encoded_path(path)));
+        fmt::format("{}/tree/{}{}?recursive=true&expand=false", api_path(type, id),
+                    revision_segment(revision), path.empty() ? "" : fmt::format("/{}", encoded_path(path)));
     json all = json::array();
     for (int pages = 0; pages < kMostPages; ++pages) {
         net::HttpRequest asked = request("GET", next);
-        Result<net::HttpResponse> answer = co_await http_.send(std::move(asked));
+        Result<net::HttpResponse> answer = co_await ask(std::move(asked), subject);
         if (!answer)
-            co_return fail(answer.error().in(subject.what));
-        if (answer->status != 200)
-            co_return fail(error_from(*answer, subject));
+            co_return fail(std::move(answer.error()));
         json entries = json::parse(answer->body, nullptr, false);
         if (!entries.is_array())
             co_return fail(malformed(subject, "no list of files"));

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 /// The Hugging Face Hub: what a recipe needs to check a model, read small files and make a repository.
 namespace podsmith::hf {
@@ -43,14 +44,33 @@ public:
                                  std::size_t max_bytes);
     /// All entries under `path` ("" for the root), recursively, as an array.
     Async<nlohmann::json> list_tree(std::string type, std::string id, std::string revision, std::string path);
+    /// The tree's entries for these paths, folders included; paths that are not there are left out.
+    Async<nlohmann::json> paths_info(std::string type, std::string id, std::string revision,
+                                     std::vector<std::string> paths);
+    /// Branches, tags, pull requests:
+    /// {"branches":[{"name","ref","targetCommit"}],"tags":[],"pullRequests":[]}.
+    Async<nlohmann::json> refs(std::string type, std::string id);
+    /// Deletes a repository for good; not_found when it is not there.
+    Async<void> delete_repo(std::string type, std::string id);
+    Async<void> set_visibility(std::string type, std::string id, bool is_private);
+    /// Makes a branch from `start`; with `exist_ok` one that is there is fine.
+    Async<void> create_branch(std::string type, std::string id, std::string branch, std::string start,
+                              bool exist_ok);
 
     const std::string& endpoint() const { return endpoint_; }
     /// The repository's page in a browser.
     std::string page(const std::string& type, const std::string& id) const;
 
-private:
+    // What the transfers of this folder are made of.
+    net::Http& http() const { return http_; }
+    /// A request to the endpoint with the token; safe to repeat unless it is a POST.
     net::HttpRequest request(std::string method, const std::string& path) const;
     Subject about(std::string what, const std::string& type, const std::string& id) const;
+    /// Sends; every answer but a 2xx is an error about `subject`.
+    Async<net::HttpResponse> ask(net::HttpRequest asked, Subject subject);
+    Async<nlohmann::json> ask_json(net::HttpRequest asked, Subject subject);
+
+private:
     Async<nlohmann::json> get_json(std::string path, Subject subject);
     Async<nlohmann::json> existing(std::string type, std::string id, bool is_private, std::string url);
 

@@ -92,7 +92,11 @@ Meaning of_401(const std::string& message, const Subject& subject) {
 
 Meaning of_status(const net::HttpResponse& response, const std::string& message, const Subject& subject) {
     switch (response.status) {
+    case 413:
+        return {Kind::invalid, false,
+                "the Hub takes no file of more than 500 GB and no request this large: split it", ""};
     case 400:
+    case 422:
         return {Kind::invalid, false, "the Hub refused the request; its answer says why", ""};
     case 401:
         return of_401(message, subject);

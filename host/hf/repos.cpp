@@ -1,6 +1,7 @@
 // Making repositories, and telling beforehand whether that and writing to them will work.
 #include "base/text.hpp"
 #include "hf/client.hpp"
+#include "hf/paths.hpp"
 #include "net/retry.hpp"
 
 #include <algorithm>
@@ -126,6 +127,99 @@ Async<json> Client::create_repo(std::string type, std::string id, bool is_privat
         may_be_ours = may_be_ours || landed;
         co_await http_.loop().sleep(net::backoff(number, 1));
     }
+}
+
+Async<json> Client::paths_info(std::string type, std::string id, std::string revision,
+                               std::vector<std::string> paths) {
+    constexpr std::size_t kMostPaths = 500;
+    const Subject subject = about(fmt::format("look up files of {} {}", type, id), type, id);
+    json all = json::array();
+    for (std::size_t at = 0; at < paths.size(); at += kMostPaths) {
+        json wanted = json::object();
+        wanted["expand"] = false;
+        for (std::size_t i = at; i < std::min(paths.size(), at + kMostPaths); ++i)
+            wanted["paths"].push_back(paths[i]);
+        net::HttpRequest asked =
+            request("POST", fmt::format("{}/paths-info/{}", api_path(type, id), revision_segment(revision)));
+        asked.retry.idempotent = true;
+        asked.headers.emplace_back("Content-Type", "application/json");
+        asked.body = wanted.dump();
+        Result<json> entries = co_await ask_json(std::move(asked), subject);
+        if (!entries)
+            co_return entries;
+        if (!entries->is_array())
+            co_return fail(malformed(subject, "no list of files"));
+        for (json& entry : *entries)
+            all.push_back(std::move(entry));
+    }
+    co_return all;
+}
+
+Async<json> Client::refs(std::string type, std::string id) {
+    const Subject subject = about(fmt::format("list the branches of {} {}", type, id), type, id);
+    net::HttpRequest asked = request("GET", api_path(type, id) + "/refs?include_prs=1");
+    Result<json> all = co_await ask_json(std::move(asked), subject);
+    if (all && !all->is_object())
+        co_return fail(malformed(subject, "no table of references"));
+    co_return all;
+}
+
+Async<void> Client::delete_repo(std::string type, std::string id) {
+    const Subject subject = about(fmt::format("delete {} {}", type, id), type, id);
+    const auto slash = id.find('/');
+    if (slash == std::string::npos)
+        co_return fail(Kind::invalid, fmt::format("{}: the id is not namespace/name", subject.what));
+    json wanted = json::object();
+    wanted["name"] = id.substr(slash + 1);
+    wanted["organization"] = id.substr(0, slash);
+    wanted["type"] = type;
+    bool may_have_gone = false; // a retry that finds nothing has found its own work
+    for (int number = 1;; ++number) {
+        net::HttpRequest asked = request("DELETE", "/api/repos/delete");
+        asked.retry.idempotent = false;
+        asked.headers.emplace_back("Content-Type", "application/json");
+        asked.body = wanted.dump();
+        Result<net::HttpResponse> answer = co_await http_.send(std::move(asked));
+        if (answer && (answer->status / 100 == 2 || (may_have_gone && answer->status == 404)))
+            co_return Result<void>();
+        const bool lost = may_have_landed(answer);
+        if (!lost || number >= kCreateAttempts) {
+            if (!answer)
+                co_return fail(answer.error().in(subject.what));
+            co_return fail(error_from(*answer, subject));
+        }
+        may_have_gone = true;
+        co_await http_.loop().sleep(net::backoff(number, 1));
+    }
+}
+
+Async<void> Client::set_visibility(std::string type, std::string id, bool is_private) {
+    const Subject subject = about(fmt::format("change the visibility of {} {}", type, id), type, id);
+    net::HttpRequest asked = request("PUT", api_path(type, id) + "/settings");
+    asked.headers.emplace_back("Content-Type", "application/json");
+    json wanted = json::object();
+    wanted["visibility"] = is_private ? "private" : "public";
+    asked.body = wanted.dump();
+    Result<net::HttpResponse> answer = co_await ask(std::move(asked), subject);
+    if (!answer)
+        co_return fail(std::move(answer.error()));
+    co_return Result<void>();
+}
+
+Async<void> Client::create_branch(std::string type, std::string id, std::string branch, std::string start,
+                                  bool exist_ok) {
+    const Subject subject = about(fmt::format("create branch {} of {} {}", branch, type, id), type, id);
+    net::HttpRequest asked =
+        request("POST", fmt::format("{}/branch/{}", api_path(type, id), revision_segment(branch)));
+    asked.retry.idempotent = exist_ok;
+    asked.headers.emplace_back("Content-Type", "application/json");
+    json wanted = json::object();
+    wanted["startingPoint"] = start.empty() ? "main" : start;
+    asked.body = wanted.dump();
+    Result<net::HttpResponse> answer = co_await ask(std::move(asked), subject);
+    if (!answer && !(exist_ok && answer.error().status == 409))
+        co_return fail(std::move(answer.error()));
+    co_return Result<void>();
 }
 
 } // namespace podsmith::hf

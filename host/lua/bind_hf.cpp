@@ -1,19 +1,11 @@
-// Natives of lua/podsmith/hf.lua: the Hub's read side and the making of repositories.
-#include "hf/client.hpp"
-#include "lua/bind.hpp"
+// Natives of lua/podsmith/hf.lua: what is on the Hub, and repositories as such.
+#include "lua/hub_box.hpp"
 #include "lua/runtime.hpp"
 
 namespace podsmith::lua {
 namespace {
 
 constexpr std::size_t kLargestText = 4u << 20;
-
-struct HubBox {
-    static constexpr const char* kClass = "podsmith.hf_client";
-    HubBox(net::Http& http, std::string endpoint, Secret token)
-        : client(http, std::move(endpoint), std::move(token)) {}
-    hf::Client client;
-};
 
 int await_json(lua_State* L, net::Async<nlohmann::json> work) {
     return await<nlohmann::json>(L, std::move(work), [](lua_State* state, nlohmann::json& answer) {
@@ -78,6 +70,39 @@ int read_text(lua_State* L) {
                               });
 }
 
+// hub:list_tree(kind, id, revision, path) -> list of entries. Waits.
+int list_tree(lua_State* L) {
+    auto box = check_object<HubBox>(L, 1);
+    return await_json(L, box->client.list_tree(check_string(L, 2), check_string(L, 3), check_string(L, 4),
+                                               check_string(L, 5)));
+}
+
+// hub:refs(kind, id) -> {branches, tags, pullRequests}. Waits.
+int refs(lua_State* L) {
+    auto box = check_object<HubBox>(L, 1);
+    return await_json(L, box->client.refs(check_string(L, 2), check_string(L, 3)));
+}
+
+// hub:delete_repo(kind, id). Waits.
+int delete_repo(lua_State* L) {
+    auto box = check_object<HubBox>(L, 1);
+    return await(L, box->client.delete_repo(check_string(L, 2), check_string(L, 3)));
+}
+
+// hub:set_visibility(kind, id, private). Waits.
+int set_visibility(lua_State* L) {
+    auto box = check_object<HubBox>(L, 1);
+    return await(
+        L, box->client.set_visibility(check_string(L, 2), check_string(L, 3), lua_toboolean(L, 4) != 0));
+}
+
+// hub:create_branch(kind, id, branch, start): one that is there is fine. Waits.
+int create_branch(lua_State* L) {
+    auto box = check_object<HubBox>(L, 1);
+    return await(L, box->client.create_branch(check_string(L, 2), check_string(L, 3), check_string(L, 4),
+                                              check_string(L, 5), true));
+}
+
 // hub:page(kind, id) -> URL
 int page(lua_State* L) {
     push_string(L, check_object<HubBox>(L, 1)->client.page(check_string(L, 2), check_string(L, 3)));
@@ -93,11 +118,17 @@ void register_hf(lua_State* L) {
                                 {"can_write", guarded<can_write>},
                                 {"create_repo", guarded<create_repo>},
                                 {"read_text", guarded<read_text>},
+                                {"list_tree", guarded<list_tree>},
+                                {"refs", guarded<refs>},
+                                {"delete_repo", guarded<delete_repo>},
+                                {"set_visibility", guarded<set_visibility>},
+                                {"create_branch", guarded<create_branch>},
                                 {"page", guarded<page>},
                                 {nullptr, nullptr}};
     register_class<HubBox>(L, methods);
     const luaL_Reg functions[] = {{"hf_client", guarded<hf_client>}, {nullptr, nullptr}};
     add_natives(L, functions);
+    register_hf_files(L);
 }
 
 } // namespace podsmith::lua

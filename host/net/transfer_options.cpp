@@ -12,7 +12,8 @@
 namespace podsmith::net {
 namespace {
 
-constexpr long kUploadPiece = 64L << 10;
+constexpr long kUploadPiece = 256L << 10;
+constexpr long kDownloadPiece = 256L << 10;
 
 bool has_header(const HttpRequest& request, const char* name) {
     return std::any_of(request.headers.begin(), request.headers.end(),
@@ -66,6 +67,8 @@ bool Transfer::set_options() {
         curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     if (!request.on_data && !hop_.is_stream && !has_header(request, "range"))
         curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+    if (request.on_data)
+        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kDownloadPiece);
     set_headers();
     return set_body();
 }

@@ -1,6 +1,6 @@
 #include "sync/claim.hpp"
 
-#include "sync/hash.hpp"
+#include "base/hash.hpp"
 
 #include <cerrno>
 #include <chrono>

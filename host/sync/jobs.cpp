@@ -1,7 +1,7 @@
 #include "sync/jobs.hpp"
 
 #include "base/log.hpp"
-#include "sync/workers.hpp"
+#include "net/workers.hpp"
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 #include "sync/listing.hpp"
 
 #include "ssh/feed.hpp"
-#include "sync/hash.hpp"
+#include "base/hash.hpp"
 #include "sync/jobs.hpp"
 
 #include <algorithm>

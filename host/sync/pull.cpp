@@ -5,7 +5,7 @@
 #include "sync/pull_sink.hpp"
 #include "sync/pull_stream.hpp"
 #include "sync/push_source.hpp"
-#include "sync/workers.hpp"
+#include "net/workers.hpp"
 
 #include "ssh/feed.hpp"
 

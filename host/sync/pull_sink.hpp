@@ -1,5 +1,5 @@
 #pragma once
-#include "sync/hash.hpp"
+#include "base/hash.hpp"
 #include "sync/local_tree.hpp"
 
 #include <deque>

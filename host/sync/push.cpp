@@ -10,7 +10,7 @@
 
 #include "base/text.hpp"
 #include "ssh/feed.hpp"
-#include "sync/workers.hpp"
+#include "net/workers.hpp"
 
 #include <algorithm>
 #include <filesystem>

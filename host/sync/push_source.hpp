@@ -2,7 +2,7 @@
 #include "base/error.hpp"
 #include "sync/descriptor.hpp"
 #include "sync/entry.hpp"
-#include "sync/hash.hpp"
+#include "base/hash.hpp"
 
 #include <memory>
 #include <string>

@@ -46,6 +46,7 @@ return {
   require("podsmith.commands.logs"),
   transfers.push,
   transfers.pull,
+  require("podsmith.commands.hub"),
   ending.start,
   ending.stop,
   ending.terminate,

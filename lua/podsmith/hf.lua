@@ -6,27 +6,31 @@ local errors = require("podsmith.errors")
 local M = {}
 
 local client
-local token_source
 
--- Where the token comes from: HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HUGGINGFACE_HUB_TOKEN, then the token file.
-local function find_token()
+--- The folder of the Hub's own settings: HF_HOME, else huggingface in the user's cache folder.
+---@return string
+function M.home()
+  local given = core.env("HF_HOME")
+  if given and given ~= "" then return core.expand(given) end
+  local cache = core.env("XDG_CACHE_HOME")
+  return core.expand(cache and cache ~= "" and cache or "~/.cache") .. "/huggingface"
+end
+
+--- The token in use and where it came from: HF_TOKEN, HUGGING_FACE_HUB_TOKEN, HUGGINGFACE_HUB_TOKEN, then the token file
+--- (HF_TOKEN_PATH, else token in hf.home()). nil when there is none, or
+--- when HF_HUB_DISABLE_IMPLICIT_TOKEN says that none is to be sent.
+---@return podsmith.Secret? token, string? source
+function M.token()
+  local off = core.env("HF_HUB_DISABLE_IMPLICIT_TOKEN")
+  if off and ({ ["1"] = true, on = true, yes = true, ["true"] = true })[off:lower()] then return nil end
   for _, name in ipairs { "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN" } do
     local value = core.secret_env(name)
     if value then return value, name end
   end
-  local home = core.env("HF_HOME") or (core.env("XDG_CACHE_HOME") or core.expand("~/.cache")) .. "/huggingface"
-  local path = core.env("HF_TOKEN_PATH") or home .. "/token"
+  local path = core.env("HF_TOKEN_PATH") or M.home() .. "/token"
   local text = errors.try(core.fs_read, path)
   text = text and text:gsub("%s+", "")
   if text and text ~= "" then return secret.new(text, "HF_TOKEN"), path end
-end
-
---- The token in use and where it came from; nil when there is none.
----@return podsmith.Secret? token, string? source
-function M.token()
-  local token, source = find_token()
-  token_source = source
-  return token, token_source
 end
 
 --- The Hub's address: HF_ENDPOINT, else https://huggingface.co.
@@ -111,6 +115,47 @@ function M.read(id, path, options)
   error(err, 0)
 end
 
+--- A dataset's facts with the sizes of its files. Raises not_found, auth.
+---@param id string
+---@param revision? string
+---@return table
+function M.dataset_info(id, revision) return M.client():repo_info("dataset", id, revision or "") end
+
+--- All files and folders of a repository below `path`: type, path, size, oid, and for large files `lfs`. Raises not_found.
+---@param id string
+---@param options? {kind?: "model"|"dataset", revision?: string, path?: string}
+---@return table[]
+function M.list(id, options)
+  options = errors.check_options(options, { "kind", "revision", "path" }, "hf.list")
+  return M.client():list_tree(options.kind or "model", id, options.revision or "main", options.path or "")
+end
+
+--- Branches, tags and pull requests: {branches, tags, pullRequests}, each a list of {name, ref, targetCommit}.
+---@param id string
+---@param kind? "model"|"dataset"
+---@return table
+function M.refs(id, kind) return M.client():refs(kind or "model", id) end
+
+--- Deletes a repository for good. Raises not_found, forbidden.
+---@param id string
+---@param kind? "model"|"dataset"
+function M.delete_repo(id, kind) M.client():delete_repo(kind or "model", id) end
+
+--- Makes a repository private or public.
+---@param id string
+---@param private boolean
+---@param kind? "model"|"dataset"
+function M.set_private(id, private, kind) M.client():set_visibility(kind or "model", id, private) end
+
+--- Makes a branch; one that is there is fine.
+---@param id string
+---@param branch string
+---@param options? {kind?: "model"|"dataset", from?: string} from: a branch or commit, default main
+function M.create_branch(id, branch, options)
+  options = errors.check_options(options, { "kind", "from" }, "hf.create_branch")
+  M.client():create_branch(options.kind or "model", id, branch, options.from or "main")
+end
+
 --- The repository's page in a browser.
 ---@param id string
 ---@param kind? "model"|"dataset"
@@ -147,6 +192,10 @@ function M.model_facts(id, revision)
   local counts = type(info.safetensors) == "table" and info.safetensors.parameters or nil
   local config, problem = config_of(id, revision)
   return { id = id, bytes = M.weight_bytes(info), parameters = counts, config = config, config_problem = problem }
+end
+
+for _, part in ipairs { "podsmith.hub_transfer", "podsmith.hub_watch" } do
+  for name, method in pairs(require(part)) do M[name] = method end
 end
 
 return M

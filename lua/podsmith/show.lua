@@ -123,6 +123,15 @@ function M.duration(seconds)
   return ("%d h %02d min"):format(seconds // 3600, seconds % 3600 // 60)
 end
 
+--- "512 B", "1.5 MiB".
+---@param bytes number
+---@return string
+function M.size(bytes)
+  local unit, units = 1, { "B", "KiB", "MiB", "GiB", "TiB" }
+  while bytes >= 1024 and unit < #units do bytes, unit = bytes / 1024, unit + 1 end
+  return (unit == 1 and "%.0f %s" or "%.1f %s"):format(bytes, units[unit])
+end
+
 --- "$0.0123" for sums under ten cents, "$12.34" for others.
 ---@param usd number
 ---@return string

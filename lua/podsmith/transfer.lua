@@ -13,14 +13,6 @@ local M = {}
 ---@field dry_run? boolean nothing is done; `changes` of the summary says what would be
 ---@field on_progress? fun(progress: podsmith.TransferProgress) called up to five times a second
 
----@class podsmith.TransferProgress
----@field files integer done so far
----@field files_total integer
----@field bytes integer
----@field bytes_total integer
----@field rate number bytes a second, of late
----@field remaining? number seconds, once it can be told
-
 ---@class podsmith.TransferSummary
 ---@field files integer sent, links included
 ---@field bytes integer
@@ -33,30 +25,12 @@ local M = {}
 
 M.OPTIONS = { "exclude", "default_ignores", "delete", "allow_empty", "dry_run", "on_progress" }
 
-local INTERVAL = 0.2 -- seconds between two calls of on_progress
 local ATTEMPTS = 8 -- in a row without a file or a MiB of progress
-
--- Calls on_progress until its scope ends. The rate is of the last five seconds.
-local function report(progress, on_progress)
-  local seen = {}
-  while true do
-    core.sleep(INTERVAL)
-    local now = progress:get()
-    if now.planned then
-      table.insert(seen, { at = core.now(), bytes = now.bytes })
-      if #seen > 25 then table.remove(seen, 1) end
-      local first, last = seen[1], seen[#seen]
-      now.rate = last.at > first.at and math.max(0, (last.bytes - first.bytes) / (last.at - first.at)) or 0
-      now.remaining = now.rate > 0 and (now.bytes_total - now.bytes) / now.rate or nil
-      on_progress(now)
-    end
-  end
-end
 
 local function once(work, session, arguments, on_progress)
   local progress = core.transfer_progress()
-  local reporting <close> = require("podsmith.task").scope()
-  if on_progress then reporting:spawn(function() report(progress, on_progress) end) end
+  local reporting <close> = require("podsmith.progress").reporting(progress, on_progress)
+  local _ = reporting
   local summary, err = errors.try(work, session, arguments, progress)
   return summary, err, progress:get()
 end

@@ -60,6 +60,22 @@ function M.exit_code(exit)
   return 128 + (SIGNALS[exit.signal] or 0)
 end
 
+--- One line that is written over and over; nothing where nobody looks.
+---@return fun(progress: podsmith.TransferProgress)? on_progress, fun() clear
+function M.progress_line()
+  if not core.terminal(2).is_tty then return nil, function() end end
+  local function put(text)
+    io.stderr:write("\r\27[K", text)
+    io.stderr:flush()
+  end
+  local function on_progress(p)
+    put(("%s%d/%d files, %s of %s, %s/s%s"):format(p.phase and p.phase .. ": " or "", p.files, p.files_total,
+      show.size(p.bytes), show.size(p.bytes_total), show.size(p.rate),
+      p.remaining and ", " .. show.duration(p.remaining) .. " left" or ""))
+  end
+  return on_progress, function() put("") end
+end
+
 function M.print_json(value) print(json.encode(value, 2)) end
 
 --- USD per hour that a pod costs as it is now: a stopped one its volume disk. From the service's fields.

@@ -30,27 +30,6 @@ local function flags(...)
   return params
 end
 
-local function size(bytes)
-  local unit = 1
-  local units = { "B", "KiB", "MiB", "GiB", "TiB" }
-  while bytes >= 1024 and unit < #units do bytes, unit = bytes / 1024, unit + 1 end
-  return (unit == 1 and "%d %s" or "%.1f %s"):format(bytes, units[unit])
-end
-
--- One line that is written over and over; nothing where nobody looks.
-local function progress_line()
-  if not core.terminal(2).is_tty then return nil, function() end end
-  local function put(text)
-    io.stderr:write("\r\27[K", text)
-    io.stderr:flush()
-  end
-  local function on_progress(p)
-    put(("%d/%d files, %s of %s, %s/s%s"):format(p.files, p.files_total, size(p.bytes), size(p.bytes_total), size(p.rate),
-      p.remaining and ", " .. show.duration(p.remaining) .. " left" or ""))
-  end
-  return on_progress, function() put("") end
-end
-
 local function print_summary(verb, args, summary)
   if args.json then
     summary.skipped, summary.changes = json.array(summary.skipped), json.array(summary.changes)
@@ -60,14 +39,14 @@ local function print_summary(verb, args, summary)
   for _, text in ipairs(summary.skipped) do core.log("warn", "left out: " .. text) end
   if args.dry_run then
     for _, change in ipairs(summary.changes) do
-      print(("%-8s %s%s"):format(change.action, change.path, change.size > 0 and "  " .. size(change.size) or ""))
+      print(("%-8s %s%s"):format(change.action, change.path, change.size > 0 and "  " .. show.size(change.size) or ""))
     end
     if #summary.changes == 0 then print("nothing to do") end
     return
   end
   local seconds = math.max(summary.seconds, 0.001)
   print(("%s %d file%s, %s in %.1f s (%s/s); %d unchanged%s%s"):format(verb, summary.files, summary.files == 1 and "" or "s",
-    size(summary.bytes), seconds, size(summary.bytes / seconds), summary.unchanged,
+    show.size(summary.bytes), seconds, show.size(summary.bytes / seconds), summary.unchanged,
     summary.resumed > 0 and (", %d were there from before"):format(summary.resumed) or "",
     summary.deleted > 0 and (", %d deleted"):format(summary.deleted) or ""))
 end
@@ -82,7 +61,7 @@ end
 local function run(verb, work)
   return function(args)
     local pod = shared.pod(args.pod)
-    local on_progress, clear = progress_line()
+    local on_progress, clear = shared.progress_line()
     local tidy <close> = setmetatable({}, { __close = function() clear() end })
     local _ = tidy
     local summary = work(pod, args, options_from(args, on_progress))

@@ -1,12 +1,12 @@
-#include "sync/workers.hpp"
+#include "net/workers.hpp"
 
 #include <optional>
 
-namespace podsmith::sync {
+namespace podsmith::net {
 namespace {
 
 struct Group {
-    explicit Group(net::Loop& loop) : gate(loop.executor()) {}
+    explicit Group(Loop& loop) : gate(loop.executor()) {}
 
     void ended(Result<void> result) {
         --running;
@@ -22,7 +22,7 @@ struct Group {
             cancel();
     }
 
-    net::Gate gate;
+    Gate gate;
     std::size_t running = 0;
     std::vector<std::function<void()>> cancels;
     std::optional<Error> error;
@@ -30,16 +30,16 @@ struct Group {
 
 } // namespace
 
-net::Async<void> run_all(net::Loop& loop, std::vector<net::Async<void>> works) {
+Async<void> run_all(Loop& loop, std::vector<Async<void>> works) {
     if (works.empty())
         co_return Result<void>();
     auto group = std::make_shared<Group>(loop);
     group->running = works.size();
-    for (net::Async<void>& work : works) {
+    for (Async<void>& work : works) {
         std::function<void(Result<void>)> done = [group](Result<void> result) {
             group->ended(std::move(result));
         };
-        group->cancels.push_back(net::start<void>(loop, std::move(work), std::move(done)));
+        group->cancels.push_back(start<void>(loop, std::move(work), std::move(done)));
     }
     if (group->error)
         group->call_off(); // one failed before all were known
@@ -51,7 +51,7 @@ net::Async<void> run_all(net::Loop& loop, std::vector<net::Async<void>> works) {
     }
     if (cancelled) {
         group->call_off();
-        co_await net::asio::this_coro::reset_cancellation_state(net::asio::disable_cancellation());
+        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
         co_await group->gate.wait();
         group->cancels.clear();
         std::rethrow_exception(cancelled);
@@ -62,4 +62,4 @@ net::Async<void> run_all(net::Loop& loop, std::vector<net::Async<void>> works) {
     co_return Result<void>();
 }
 
-} // namespace podsmith::sync
+} // namespace podsmith::net

@@ -3,10 +3,10 @@
 
 #include <vector>
 
-namespace podsmith::sync {
+namespace podsmith::net {
 
 /// Runs all at once and returns when all have ended: the first failure, which calls the others off. Called
 /// off itself, it calls them off and waits for their ends.
-net::Async<void> run_all(net::Loop& loop, std::vector<net::Async<void>> works);
+Async<void> run_all(Loop& loop, std::vector<Async<void>> works);
 
-} // namespace podsmith::sync
+} // namespace podsmith::net
