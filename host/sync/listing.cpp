@@ -1,7 +1,7 @@
 #include "sync/listing.hpp"
 
-#include "ssh/feed.hpp"
 #include "base/hash.hpp"
+#include "ssh/feed.hpp"
 #include "sync/jobs.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+#include "net/workers.hpp"
 #include "sync/claim.hpp"
 #include "sync/jobs.hpp"
 #include "sync/listing.hpp"
@@ -5,7 +6,6 @@
 #include "sync/pull_sink.hpp"
 #include "sync/pull_stream.hpp"
 #include "sync/push_source.hpp"
-#include "net/workers.hpp"
 
 #include "ssh/feed.hpp"
 

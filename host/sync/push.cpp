@@ -9,8 +9,8 @@
 #include "sync/transfer.hpp"
 
 #include "base/text.hpp"
-#include "ssh/feed.hpp"
 #include "net/workers.hpp"
+#include "ssh/feed.hpp"
 
 #include <algorithm>
 #include <filesystem>

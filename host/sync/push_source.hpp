@@ -1,8 +1,8 @@
 #pragma once
 #include "base/error.hpp"
+#include "base/hash.hpp"
 #include "sync/descriptor.hpp"
 #include "sync/entry.hpp"
-#include "base/hash.hpp"
 
 #include <memory>
 #include <string>
