@@ -2,8 +2,12 @@
 #include "lua/bind.hpp"
 #include "lua/runtime.hpp"
 
+#include <cerrno>
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 namespace podsmith::lua {
 namespace {
@@ -13,6 +17,19 @@ namespace files = std::filesystem;
 files::path check_path(lua_State* L, int index) {
     return Runtime::of(L).loop().system().expand(check_string(L, index));
 }
+
+struct FileLockBox {
+    static constexpr const char* kClass = "podsmith.file_lock";
+    explicit FileLockBox(int d) : descriptor(d) {}
+    ~FileLockBox() { release(); }
+    FileLockBox(const FileLockBox&) = delete;
+    FileLockBox& operator=(const FileLockBox&) = delete;
+    void release() {
+        if (descriptor >= 0)
+            ::close(std::exchange(descriptor, -1));
+    }
+    int descriptor;
+};
 
 [[noreturn]] void raise_code(lua_State* L, const char* verb, const files::path& path, std::error_code code) {
     Error error;
@@ -96,6 +113,35 @@ int fs_remove(lua_State* L) {
     return 0;
 }
 
+// core.fs_truncate(path, size): cuts a file off
+int fs_truncate(lua_State* L) {
+    const files::path path = check_path(L, 1);
+    const auto size = static_cast<std::uintmax_t>(luaL_checkinteger(L, 2));
+    std::error_code code;
+    files::resize_file(path, size, code);
+    if (code)
+        raise_code(L, "cut off", path, code);
+    return 0;
+}
+
+// core.fs_lock(path) -> lock (release(), and when it is collected) | nil when another process or task has it.
+// Makes the file; the kernel frees the lock however the process ends.
+int fs_lock(lua_State* L) {
+    const files::path path = check_path(L, 1);
+    auto lock = std::make_shared<FileLockBox>(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (lock->descriptor >= 0 && ::flock(lock->descriptor, LOCK_EX | LOCK_NB) == 0) {
+        push_object(L, std::move(lock));
+        return 1;
+    }
+    if (errno != EWOULDBLOCK)
+        raise_code(L, "lock", path, std::error_code(errno, std::generic_category()));
+    return 0;
+}
+int lock_release(lua_State* L) {
+    check_object<FileLockBox>(L, 1)->release();
+    return 0;
+}
+
 // core.state_dir() -> path ; core.expand(path) -> path ; core.cwd() -> path
 int fs_state_dir(lua_State* L) {
     push_string(L, Runtime::of(L).loop().system().state_dir().string());
@@ -124,12 +170,16 @@ int fs_cwd(lua_State* L) {
 } // namespace
 
 void register_fs(lua_State* L) {
+    const luaL_Reg lock_methods[] = {{"release", guarded<lock_release>}, {nullptr, nullptr}};
+    register_class<FileLockBox>(L, lock_methods);
     const luaL_Reg functions[] = {{"fs_read", guarded<fs_read>},
                                   {"fs_write", guarded<fs_write>},
                                   {"fs_mkdir", guarded<fs_mkdir>},
                                   {"fs_stat", guarded<fs_stat>},
                                   {"fs_list", guarded<fs_list>},
                                   {"fs_remove", guarded<fs_remove>},
+                                  {"fs_truncate", guarded<fs_truncate>},
+                                  {"fs_lock", guarded<fs_lock>},
                                   {"state_dir", guarded<fs_state_dir>},
                                   {"expand", guarded<fs_expand>},
                                   {"fs_real", guarded<fs_real>},

@@ -1,113 +1,32 @@
 --- Detached jobs: work on a pod in a session of its own, with a log, a pid and an exit status on the pod's disk.
 --- Nothing of it depends on the connection. Needs bash and coreutils there.
 
+local causes = require("podsmith.job_causes")
 local core = require("podsmith.core")
 local errors = require("podsmith.errors")
+local following = require("podsmith.job_follow")
+local scripts = require("podsmith.job_scripts")
+local stream = require("podsmith.job_stream")
+local task = require("podsmith.task")
+local usages = require("podsmith.job_usage")
 
 local M = {}
 
 ---@class podsmith.Job
 ---@field name string
 ---@field dir string folder on the pod: script, log, pid, exit
+---@field id? string of this start of the job; known once the pod has been asked
 ---@field offset integer bytes of the log that have been handed over
+---@field last_usage? podsmith.JobUsage the last sample that came while the log was followed
 local Job = {}
 Job.__index = Job
 Job.__name = "job"
 
 -- Volume first: its files survive a stop of the pod.
-local ROOT = "/workspace/.podsmith/jobs"
+M.ROOT = "/workspace/.podsmith/jobs"
 
--- Runs the script with its output in the log; writes pid (with the kernel's start time, so that a reused pid is told
--- apart) and, at the end, the exit status by rename, so that it is there whole or not at all. The environment file is
--- read and removed at once: it may hold secrets. The trap keeps this shell alive when the whole group is told to end.
-local RUNNER = [==[
-#!/bin/bash
-dir=$1
-cd "$dir" || exit 1
-read -r stat < /proc/$$/stat
-set -- ${stat##*) }
-printf '%s %s\n' "$$" "${20}" > pid.new && mv pid.new pid
-trap : TERM INT HUP
-if [ -f env ]; then
-  set -a
-  . ./env
-  set +a
-  rm -f env
-fi
-cd "$(cat workdir)" 2>/dev/null || cd /
-bash "$dir/script" >> "$dir/log" 2>&1 &
-child=$!
-wait $child; code=$?
-while kill -0 $child 2>/dev/null; do wait $child; code=$?; done
-printf '%s\n' "$code" > "$dir/exit.new" && mv "$dir/exit.new" "$dir/exit"
-]==]
-
--- Starts the runner in a new session. setsid is util-linux; where it is missing, job control gives at least a process
--- group of its own. Without a terminal nothing sends a hang-up when the connection goes. The shell
--- around it takes its end: a first process that reaps nothing would leave a zombie, for which tail --pid waits for ever.
-local LAUNCH = [==[
-dir=%s
-: > "$dir/log"
-if command -v setsid >/dev/null 2>&1; then
-  (setsid bash "$dir/runner" "$dir" & wait) </dev/null >/dev/null 2>&1 &
-else
-  (set -m; nohup bash "$dir/runner" "$dir" & wait) </dev/null >/dev/null 2>&1 &
-fi
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-  [ -s "$dir/pid" ] && exit 0
-  sleep 0.1
-done
-echo "the job did not start" >&2
-exit 1
-]==]
-
--- Prints "<log size> <state> <exit code>"; state: running, ended, lost.
-local STATUS = [==[
-dir=%s
-[ -d "$dir" ] || { echo "0 absent -1"; exit 0; }
-size=$(stat -c %%s "$dir/log" 2>/dev/null || echo 0)
-if [ -f "$dir/exit" ]; then
-  echo "$(stat -c %%s "$dir/log" 2>/dev/null || echo 0) ended $(cat "$dir/exit")"
-  exit 0
-fi
-read -r pid start < "$dir/pid" 2>/dev/null || pid=
-if [ -n "$pid" ] && read -r stat < /proc/$pid/stat 2>/dev/null; then
-  set -- ${stat##*) }
-  [ "${20}" = "$start" ] && { echo "$size running -1"; exit 0; }
-fi
-sleep 0.2
-[ -f "$dir/exit" ] && { echo "$(stat -c %%s "$dir/log") ended $(cat "$dir/exit")"; exit 0; }
-echo "$size lost -1"
-]==]
-
--- Sets pid to the runner's, or to nothing when it has ended: after a restart of the pod its number may be another's.
-local FIND_RUNNER = [==[
-dir=%s
-read -r pid start < "$dir/pid" || pid=
-if [ -n "$pid" ] && read -r stat < "/proc/$pid/stat"; then
-  set -- ${stat##*) }
-  [ "${20}" = "$start" ] && [ "$1" != Z ] || pid=
-else
-  pid=
-fi
-]==]
-
--- From the given byte on, to the end of the job: tail ends when the runner has.
-local FOLLOW = FIND_RUNNER .. [==[
-[ -n "$pid" ] || exec tail -c +%d "$dir/log"
-exec tail -c +%d -f --pid="$pid" "$dir/log"
-]==]
-
-local AWAIT = FIND_RUNNER .. [==[
-[ -z "$pid" ] || exec tail -f --pid="$pid" /dev/null
-]==]
-
-local STOP = [==[
-dir=%s
-[ -f "$dir/exit" ] && exit 0
-read -r pid start < "$dir/pid" || exit 0
-kill -%s -- "-$pid" 2>/dev/null || true
-]==]
+-- Seconds between two samples of what the pod uses, MiB of a log that are kept there, and how many older jobs of a name.
+local SAMPLE, LOG_MB, OLDER = 15, 1024, 4
 
 local function quote(text) return core.shell_quote(text) end
 
@@ -124,38 +43,83 @@ local function env_file(env)
   return core.env_file(lines)
 end
 
---- Starts a job on a pod. Waits until it runs. An older job of the same name must have ended; its folder is kept aside.
----@param pod podsmith.Pod
----@param options {name: string, script: string, env?: table, dir?: string} `script` is bash; `dir` its working folder
----@return podsmith.Job
-function M.start(pod, options)
-  options = errors.check_options(options, { "name", "script", "env", "dir" }, "pod:job")
-  if type(options.name) ~= "string" or not options.name:match("^[%w._-]+$") then
-    errors.raise("invalid", "a job needs a name of letters, digits, '.', '_' and '-'")
+-- ---- starting -----------------------------------------------------------------------------------------------------------
+
+local function check_number(options, name, least)
+  local value = options[name]
+  if value ~= nil and (type(value) ~= "number" or value < least) then
+    errors.raise("invalid", ("job %s: %s must be a number of at least %g"):format(options.name, name, least))
+  end
+end
+
+local function check_start(options)
+  options = errors.check_options(options, { "name", "script", "env", "dir", "sample", "log_mb", "replace" }, "pod:job")
+  if type(options.name) ~= "string" or not options.name:match("^[%w_-][%w._-]*$") then
+    errors.raise("invalid", "a job needs a name of letters, digits, '.', '_' and '-' that does not begin with '.'")
   end
   if type(options.script) ~= "string" or options.script == "" then
     errors.raise("invalid", ("job %s: the script is missing"):format(options.name))
   end
+  check_number(options, "sample", 0.1)
+  check_number(options, "log_mb", 1)
+  return options
+end
+
+-- What a step of the start on the pod printed; raises when it failed. Each step may be done twice.
+local function step(job, script)
+  local answer = following.over_link(job, function() return following.run(job, script, 60) end)
+  if answer.code == 0 then return answer.stdout end
+  local said = answer.stderr:gsub("%s+$", "")
+  local is_full = said:find("o space left", 1, true) or said:find("quota", 1, true)
+  errors.raise(is_full and "io" or "remote", ("job %s could not be started on pod %s: %s"):format(job.name, job.pod.id, said),
+    is_full and "the pod's disk is full: make room there (df -h), or rent a pod with a larger disk" or nil,
+    { status = answer.code })
+end
+
+local prepare
+function prepare(job, options)
+  local most = math.floor((options.log_mb or LOG_MB) * 1024 * 1024)
+  local files = {
+    { "script", options.script }, { "runner", scripts.RUNNER }, { "workdir", options.dir or "/" },
+    { "settings", ("every=%g most=%d\n"):format(options.sample or SAMPLE, most) },
+  }
+  local lines = {}
+  for i, file in ipairs(files) do lines[i] = ("printf %%s %s >%s"):format(quote(file[2]), file[1]) end
+  local said = step(job, scripts.PREPARE:format(quote(job.root), quote(job.name), quote(job.id), OLDER + 1, table.concat(lines, "\n")))
+  if not said:match("^running") then return end
+  if not options.replace then
+    errors.raise("conflict", ("job %s runs on pod %s already"):format(job.name, job.pod.id),
+      "follow it with job:lines(), stop it with job:stop(), replace it (replace = true), or use another name")
+  end
+  M.attach(job.pod, job.name):stop()
+  prepare(job, options)
+end
+
+--- Starts a job on a pod. Waits until it runs. An older job of the same name must have ended, or is stopped first with
+--- `replace`; its folder is kept aside, as are those of the four before.
+--- Raises invalid, conflict, remote, io (the pod's disk is full).
+---@param pod podsmith.Pod
+---@param options {name: string, script: string, env?: table, dir?: string, sample?: number, log_mb?: number, replace?: boolean}
+---  `script` is bash; `dir` its working folder; `sample`: seconds between samples of what the pod uses, default 15; `log_mb`:
+---  MiB at the end of the log that the pod's disk keeps, default 1024
+---@return podsmith.Job
+function M.start(pod, options)
+  options = check_start(options)
   local job = M.attach(pod, options.name)
-  table.insert(pod.jobs, job)
-  local before = job:status()
-  if before.state == "running" then
-    errors.raise("conflict", ("job %s runs on pod %s already"):format(options.name, pod.id),
-      "follow it with job:lines(), stop it with job:stop(), or use another name")
-  end
-  local dir = quote(job.dir)
-  pod:check(("umask 077; if [ -d %s ]; then mv %s %s.$(date +%%s).$$; fi; mkdir -p %s"):format(dir, dir, dir, dir))
-  local session = pod:session()
+  job.id = core.random_tag(16)
+  job.sample = 0
+  prepare(job, options)
   local env = pod:environment(options.env)
-  session:upload(options.script, job.dir .. "/script", 448)
-  session:upload(RUNNER, job.dir .. "/runner", 448)
-  session:upload(options.dir or "/", job.dir .. "/workdir", 384)
-  if next(env) then session:upload(env_file(env), job.dir .. "/env", 384) end
-  local answer = session:exec(LAUNCH:format(dir), { timeout = 30 })
-  if answer.code ~= 0 then
-    errors.raise("remote", ("job %s could not be started on pod %s: %s"):format(options.name, pod.id, answer.stderr), nil,
-      { status = answer.code })
+  if next(env) then
+    local file = env_file(env)
+    following.over_link(job, function()
+      pod:session():upload(file, job.dir .. "/env", 384)
+      return true
+    end)
   end
+  step(job, scripts.LAUNCH:format(quote(job.dir)))
+  table.insert(pod.jobs, job)
+  job:event("job_started", { id = job.id, dir = job.dir })
   return job
 end
 
@@ -164,7 +128,7 @@ end
 ---@param name string
 ---@return podsmith.Job
 function M.attach(pod, name)
-  return setmetatable({ pod = pod, name = name, dir = ROOT .. "/" .. name, offset = 0 }, Job)
+  return setmetatable({ pod = pod, name = name, root = M.ROOT, dir = M.ROOT .. "/" .. name, offset = 0 }, Job)
 end
 
 --- Begins the log behind its first `count` lines: another process has handed those over. Waits.
@@ -176,186 +140,171 @@ end
 
 function Job:__tostring() return ("job %s on pod %s"):format(self.name, self.pod.id) end
 
-local function is_link_lost(err) return err.kind == "network" or (err.kind == "timeout" and err.retryable) end
-
--- A short command that did not end in its time, over a link that holds: the pod is busy, or its disk hangs.
-local SLOW_TRIES = 3
-
-local function say_lost(self, err)
-  if self.pod.run and not self.said_lost then
-    self.pod.run:event("connection_lost", { pod = self.pod.id, reason = err.message },
-      ("connection to pod %s lost (%s); the job goes on, reconnecting"):format(self.pod.id, err.message))
+--- Records an event of the run with the job's name and pod, and says `message`; without a run it is only said.
+---@param name string
+---@param fields table
+---@param message? string
+---@param level? string for a job that no run has: "info", "warn"
+function Job:event(name, fields, message, level)
+  if self.pod.run then
+    fields.job, fields.pod = self.name, self.pod.id
+    self.pod.run:event(name, fields, message)
+  elseif message then
+    core.log(level or "info", message)
   end
-  self.said_lost = true
 end
 
--- Calls f until the link holds; the pod's session reconnects, and gives up in its own time.
-local function over_link(self, f)
-  local slow = 0
-  while true do
-    local results = table.pack(errors.try(f))
-    local err = results[2]
-    if results[1] ~= nil then return table.unpack(results, 1, results.n) end
-    if not err then return nil end
-    if is_link_lost(err) then
-      say_lost(self, err)
-      core.sleep(0.5)
-      self.pod:session()
-    else
-      slow = slow + 1
-      if err.kind ~= "timeout" or slow == SLOW_TRIES then error(err, 0) end
-      core.log("warn", ("pod %s answers slowly (%s); trying again"):format(self.pod.id, err.message))
-    end
-  end
+-- ---- looking ------------------------------------------------------------------------------------------------------------
+
+local STATES = { absent = true, running = true, ended = true, killed = true, restarted = true }
+
+-- name=value words as the pod prints them.
+local function parse_status(self, text)
+  local facts = {}
+  for name, value in text:gmatch("(%w+)=(%S*)") do facts[name] = math.tointeger(value) or value end
+  if not STATES[facts.state] or not math.tointeger(facts.size) then return nil end
+  local state = facts.state
+  if state == "killed" or state == "restarted" then facts.reason, facts.state = state, "lost" end
+  if state ~= "ended" then facts.code = nil end
+  facts.id = facts.id and tostring(facts.id)
+  self.id = self.id or facts.id
+  if facts.id ~= self.id then facts.reason, facts.state = "replaced", "lost" end
+  facts.base = facts.base or 0
+  return facts
 end
 
 --- The job's state on the pod. Waits.
----@return {state: "running"|"ended"|"lost"|"absent", code?: integer, size: integer}
+---@return {state: "running"|"ended"|"lost"|"absent", code?: integer, size: integer, base: integer, reason?: string}
+---  size: bytes of the log; base: the first of them that the pod still has; reason, of a lost one: "restarted" (the pod's
+---  container started anew), "killed" or "replaced" (by a newer one of its name)
 function Job:status()
-  return over_link(self, function()
-    local answer = self.pod:session():exec("bash -s", { input = STATUS:format(quote(self.dir)), timeout = 60 })
-    local size, state, code = answer.stdout:match("^(%d+) (%a+) (%-?%d+)")
-    if not size then
+  return following.over_link(self, function()
+    local answer = following.run(self, scripts.STATUS:format(quote(self.dir)), 60)
+    local facts = parse_status(self, answer.stdout)
+    if not facts then
       errors.raise("protocol", ("pod %s: the state of job %s cannot be read: %s"):format(self.pod.id, self.name,
         answer.stderr .. answer.stdout))
     end
-    return { size = math.tointeger(size), state = state, code = state == "ended" and math.tointeger(code) or nil }
+    return facts
   end)
 end
 
-local function raise_lost(self)
-  errors.raise("lost", ("job %s on pod %s ended without an exit status"):format(self.name, self.pod.id),
-    "the pod restarted, or the job was killed from outside (out of memory?)")
+-- What a script prints that looks at the job's folder.
+local function ask(self, command)
+  return following.over_link(self, function() return following.run(self, command, 60).stdout end)
 end
 
--- One follower on the pod: hands over what comes until it ends or the link breaks.
-local function follow_once(self, put)
-  local process = self.pod:session():start(FOLLOW:format(quote(self.dir), self.offset + 1, self.offset + 1))
-  if self.said_lost and self.pod.run then
-    self.pod.run:event("reconnected", { pod = self.pod.id, offset = self.offset },
-      ("reconnected to pod %s; the log goes on at byte %d"):format(self.pod.id, self.offset))
-    self.said_lost = false
-  end
-  local guard <close> = setmetatable({}, { __close = function() process:close() end })
-  local _ = guard
-  while true do
-    local data, stream = process:read()
-    if not data then return true end
-    if stream == "stdout" then
-      self.offset = self.offset + #data
-      put(data)
-    end
-  end
+--- What the pod uses now: the runner's newest sample, at most `sample` seconds old while the job runs. Waits.
+---@return podsmith.JobUsage? usage nil before the first
+function Job:usage()
+  local text = ask(self, ("tail -n 2 %s/usage 2>/dev/null"):format(quote(self.dir)))
+  local newest
+  for line in text:gmatch("[^\n]+") do newest = usages.parse(line) or newest end
+  return newest
 end
 
--- Gives each piece of the log exactly once, in order, to its end.
-local function follow(self, put)
-  local idle = 0
-  while true do
-    local before = self.offset
-    over_link(self, function() return follow_once(self, put) end)
-    local status = self:status()
-    if status.state == "lost" and self.offset >= status.size then raise_lost(self) end
-    if status.state == "absent" then
-      errors.raise("not_found", ("pod %s has no job %s"):format(self.pod.id, self.name))
-    end
-    if status.state == "ended" and self.offset >= status.size then
-      self.code = status.code
-      return
-    end
-    -- The job has ended and its log holds more, which tail does not give: no end of trying while the pod bills.
-    idle = (status.state == "running" or self.offset > before) and 0 or idle + 1
-    if idle == 10 then
-      errors.raise("remote", ("pod %s: the log of job %s cannot be read beyond byte %d of %d"):format(self.pod.id, self.name,
-        self.offset, status.size), ("look at %s/log there; podsmith needs GNU tail on the pod"):format(self.dir))
-    end
-    core.sleep(0.2)
-  end
+--- All samples since the job began. Waits.
+---@return podsmith.JobUsage[]
+function Job:usages()
+  local list = {}
+  for line in ask(self, ("cat %s/usage 2>/dev/null"):format(quote(self.dir))):gmatch("[^\n]+") do list[#list + 1] = usages.parse(line) end
+  return list
 end
+
+-- ---- following ----------------------------------------------------------------------------------------------------------
 
 --- The log's lines, each exactly once, to the end of the job, over broken connections and moved ports:
 --- `for line in job:lines() do`. Lines come without their line end; a last line without one counts.
---- `copy` names a local file that gets the same bytes (secrets that podsmith knows are masked in it).
----@param options? {copy?: string}
+--- `copy` names a local file that gets the same bytes (secrets that podsmith knows are masked in it); opened again, by this
+--- process or after its end, it goes on where it stopped, and so do the lines. `on_usage(usage)` gets
+--- each sample of what the pod uses. When nothing has come and no GPU has worked for `hang` (default 15 min; false: never),
+--- a `job_hangs` event says so, and `on_hang(hang)` is called in a task of its own; it may stop the job.
+---@param options? {copy?: string, hang?: number|string|false, on_hang?: fun(hang: podsmith.Hang), on_usage?: fun(usage: podsmith.JobUsage)}
 ---@return fun(): string?
 function Job:lines(options)
-  options = errors.check_options(options, { "copy" }, "job:lines")
-  local copy = options.copy and assert(io.open(options.copy, "ab"))
-  local queue = require("podsmith.task").queue(1024)
-  local rest = ""
-  -- Whole lines at a time: a secret that two pieces share would pass the mask.
-  local function keep(text)
-    if not copy or text == "" or (copy:write(core.redact(text)) and copy:flush()) then return end
-    core.log("warn", ("%s cannot be written (disk full?); the job goes on, its log is on the pod"):format(options.copy))
-    copy = nil
-  end
-  local function put(data)
-    local text = rest .. data
-    local after = text:match(".*\n()") or 1
-    rest = text:sub(after)
-    local lines = text:sub(1, after - 1)
-    keep(lines)
-    for line in lines:gmatch("([^\n]*)\n") do queue:put(line) end
-  end
-  local scope = require("podsmith.task").scope()
+  options = errors.check_options(options, stream.OPTIONS, "job:lines")
+  local queue, scope = task.queue(16), task.scope()
   local reader = scope:spawn(function()
-    local guard <close> = setmetatable({}, { __close = function()
-      keep(rest)
-      if copy then copy:close() end
-      queue:close()
-    end })
+    local guard <close> = setmetatable({}, { __close = function() queue:close() end })
     local _ = guard
-    follow(self, put)
-    if rest ~= "" then queue:put(rest) end
+    stream.run(self, options, scope, function(lines) queue:put(lines) end)
   end)
+  local lines, i = {}, 0
   local function next_line()
-    local line = queue:get()
-    if line == nil then reader:wait() end
-    return line
+    i = i + 1
+    if not lines[i] then
+      lines, i = queue:get(), 1
+      if not lines then
+        lines = {}
+        reader:wait()
+        return nil
+      end
+    end
+    return lines[i]
   end
   return next_line, nil, nil, scope
 end
 
---- Waits for the job's end, over broken connections.
----@return {code: integer} exit status; 128 + n when signal n ended it
-function Job:wait()
-  if self.code then return { code = self.code } end
-  while true do
-    local status = self:status()
-    if status.state == "ended" then
-      self.code = status.code
-      return { code = status.code }
-    end
-    if status.state ~= "running" then raise_lost(self) end
-    over_link(self, function()
-      local process = self.pod:session():start(AWAIT:format(quote(self.dir)))
-      process:wait()
-      return true
-    end)
-  end
+-- ---- the end ------------------------------------------------------------------------------------------------------------
+
+local TAIL = 64 * 1024
+
+-- What a wait gives of a job that has ended.
+local function conclude(self, status)
+  local tail = status.code ~= 0 and ask(self, ("tail -c %d %s/log"):format(TAIL, quote(self.dir))) or ""
+  local result = { code = status.code, cause = causes.of { code = status.code, stopped = status.stopped == 1, ooms = status.ooms,
+    left = status.left, tail = tail } }
+  self:event("job_ended", { code = result.code, cause = result.cause and result.cause.name })
+  return result
 end
 
---- Ends the job: SIGTERM to its whole process group, SIGKILL after `grace` seconds. Waits for its end.
+--- Waits for the job's end, over broken connections.
+---@return {code: integer, cause?: podsmith.JobCause} code: exit status, 128 + n when signal n ended it; cause: why it failed,
+---  as far as the log, the kernel and the code tell
+function Job:wait()
+  while not self.result do
+    local status = self:status()
+    following.check_alive(self, status)
+    if status.state == "ended" then
+      self.result = conclude(self, status)
+    else
+      following.over_link(self, function()
+        local process = self.pod:session():start("bash -s", { input = scripts.AWAIT:format(quote(self.dir)) })
+        process:wait()
+        return true
+      end)
+    end
+  end
+  return { code = self.result.code, cause = self.result.cause }
+end
+
+-- Signals what the job consists of; how many processes that was.
+local function signal(self, name)
+  return tonumber(ask(self, scripts.SIGNAL:format(quote(self.dir), name)):match("^(%d+)")) or 0
+end
+
+-- Seconds for processes to go that were killed; one that waits for a dead disk does not.
+local DYING = 30
+
+--- Ends the job: SIGTERM, after `grace` seconds SIGKILL, to its process group and to whatever carries its mark in the
+--- environment (PODSMITH_JOB), also in sessions of its own. Not reached is what was started with an emptied environment in a
+--- session of its own, or by another service. Waits for its end. Raises remote when a process does not die.
 ---@param options? {grace?: number|string} default 10 s
 ---@return {code?: integer}
 function Job:stop(options)
   options = errors.check_options(options, { "grace" }, "job:stop")
-  local until_time = core.now() + errors.seconds(options.grace or 10, "grace")
-  local function signal(name)
-    over_link(self, function()
-      return self.pod:session():exec("bash -s", { input = STOP:format(quote(self.dir), name), timeout = 30 })
-    end)
-  end
-  signal("TERM")
+  local kill_at = core.now() + errors.seconds(options.grace or 10, "grace")
+  signal(self, "TERM")
   while true do
-    local status = self:status()
-    if status.state ~= "running" then return { code = status.code } end
-    if core.now() >= until_time then break end
+    local count, status = signal(self, "0"), self:status()
+    if count == 0 and status.state ~= "running" then return { code = status.code } end
+    if core.now() >= kill_at then signal(self, "KILL") end
+    if core.now() >= kill_at + DYING then
+      errors.raise("remote", ("job %s on pod %s: %d of its processes do not end, killed as they are"):format(self.name, self.pod.id, count),
+        "they may wait for a disk or a GPU that does not answer: restart the pod, or terminate it")
+    end
     core.sleep(0.3)
   end
-  signal("KILL")
-  while self:status().state == "running" do core.sleep(0.3) end
-  return { code = 137 }
 end
 
 return M

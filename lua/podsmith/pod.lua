@@ -231,7 +231,9 @@ function Pod:pull(remote, local_path, options)
 end
 
 --- Starts a detached job: it survives the connection and podsmith itself. Waits until it runs.
----@param options {name: string, script: string, env?: table, dir?: string}
+---@param options {name: string, script: string, env?: table, dir?: string, sample?: number, log_mb?: number, replace?: boolean}
+---  `script` is bash; `dir` its working folder; `sample`: seconds between samples of what the pod uses, default 15; `log_mb`: MiB
+---  at the end of the log that the pod's disk keeps, default 1024; `replace`: stop one of the same name that still runs
 ---@return podsmith.Job
 function Pod:job(options) return require("podsmith.job").start(self, options) end
 

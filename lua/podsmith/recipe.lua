@@ -159,25 +159,35 @@ function Context:log(line, stage) self.run:line(stage or "log", line) end
 ---@param value any
 function Context:note(name, value) table.insert(self.notes, { name, tostring(value) }) end
 
+-- What went wrong, in words: the cause where it is known, and what to do about it.
+local function raise_failed(ctx, stage, result, tail)
+  local cause = result.cause
+  local last = table.concat(tail, "\n", math.max(1, #tail - 14))
+  local where = ("the whole log is %s/%s.log"):format(ctx.run.dir, stage)
+  ctx.run:event("remote_error", { stage = stage, code = result.code, cause = cause and cause.name, tail = table.concat(tail, "\n") })
+  errors.raise("remote", ("%s ended with code %d%s; its last lines:\n%s"):format(stage, result.code,
+    cause and ": " .. cause.text or "", last), cause and cause.hint .. "; " .. where or where, { status = result.code })
+end
+
 --- Follows a job to its end: its lines are shown with `[stage]` in front and kept in the run's folder, byte for byte.
---- Raises `remote` with the last lines when it ends with a code other than 0. Waits.
+--- Raises `remote` with the cause and the last lines when it ends with a code other than 0. Waits.
 ---@param job podsmith.Job
 ---@param stage string
 ---@param on_line? fun(line: string)
-function Context:follow(job, stage, on_line)
+---@param options? {hang?: number|string|false, on_hang?: fun(hang: podsmith.Hang), on_usage?: fun(usage: podsmith.JobUsage)}
+---  as for job:lines
+function Context:follow(job, stage, on_line, options)
+  options = errors.check_options(options, { "hang", "on_hang", "on_usage" }, "ctx:follow")
   local tail = {}
-  for line in job:lines { copy = self.run.dir .. "/" .. stage .. ".log" } do
+  for line in job:lines { copy = self.run.dir .. "/" .. stage .. ".log", hang = options.hang, on_hang = options.on_hang,
+    on_usage = options.on_usage } do
     self.run:line(stage, line)
     tail[#tail + 1] = line
     if #tail > 200 then table.remove(tail, 1) end
     if on_line then on_line(line) end
   end
-  local code = job:wait().code
-  if code == 0 then return end
-  local last = table.concat(tail, "\n", math.max(1, #tail - 14))
-  self.run:event("remote_error", { stage = stage, code = code, tail = table.concat(tail, "\n") })
-  errors.raise("remote", ("%s ended with code %d; its last lines:\n%s"):format(stage, code, last),
-    ("the whole log is %s/%s.log"):format(self.run.dir, stage), { status = code })
+  local result = job:wait()
+  if result.code ~= 0 then raise_failed(self, stage, result, tail) end
 end
 
 --- The whole lines that this run's copy of a stage's log has; what a crash has cut off behind the last is removed.

@@ -77,13 +77,15 @@ end
 
 -- ---- sending ------------------------------------------------------------------------------------------------------
 
--- Events of one kind that come at each step of training: a newer one takes the place of one that still waits.
+-- Events that come again and again: a newer one takes the place of one that still waits.
+local PROGRESS = { training_progress = true, job_usage = true }
+
 local function replaces(item, last)
-  return item.event == "training_progress" and last and last.event == item.event and last.stage == item.stage
+  return PROGRESS[item.event] and last and last.event == item.event and last.stage == item.stage
 end
 
 local function put(sink, item)
-  if sink.dead then return end
+  if sink.dead or (sink.is_chat and item.event == "job_usage") then return end -- figures for a chart, each minute
   if replaces(item, sink.items[#sink.items]) then
     sink.items[#sink.items] = item
   else
@@ -104,7 +106,7 @@ local function next_item(sink)
     core.park()
     sink.waiter = nil
   end
-  local wait = sink.items[1].event == "training_progress" and sink.progress_at + sink.interval - core.now() or 0
+  local wait = PROGRESS[sink.items[1].event] and sink.progress_at + sink.interval - core.now() or 0
   if wait > 0 and not sink.closing and #sink.items == 1 then
     task.race { function() task.sleep(wait) end, function()
       sink.waiter = core.current()
@@ -145,7 +147,7 @@ local function pump(sink)
     sink.sending = nil
     if settled then
       failures = 0
-      if item.event == "training_progress" then sink.progress_at = core.now() end
+      if PROGRESS[item.event] then sink.progress_at = core.now() end
     elseif not sink.dead then
       table.insert(sink.items, 1, item)
       failures = failures + 1
@@ -176,7 +178,10 @@ function M.start(run, options)
   local self = setmetatable({ run = run.id, project = options.project or "podsmith", repo_id = options.repo_id, sinks = {} }, Report)
   if webhook then table.insert(self.sinks, sink(run, "webhook", webhook, M.webhook, 1)) end
   -- Discord takes 30 messages a minute from a webhook.
-  if discord then table.insert(self.sinks, sink(run, "Discord", discord, M.discord, 2.5)) end
+  if discord then
+    table.insert(self.sinks, sink(run, "Discord", discord, M.discord, 2.5))
+    self.sinks[#self.sinks].is_chat = true
+  end
   return self
 end
 

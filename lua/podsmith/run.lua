@@ -52,8 +52,8 @@ end
 --- when another process runs it.
 ---@param options {recipe: string, params?: table, keep?: string, json?: boolean, budget?: number, max_duration?: number,
 ---  expected_duration?: number, lease?: any, max_price?: number, wait_capacity?: number, is_plan?: boolean, asks?: boolean,
----  resume?: table, report?: table}
----  USD; seconds; is_plan: nothing may be rented; asks: before the first renting, on the terminal; report: podsmith.report
+---  resume?: table, report?: table, is_script?: boolean} USD; seconds; is_plan: nothing may be rented; asks: before the first
+---  renting, on the terminal; report: podsmith.report; is_script: its messages go to the error output
 ---@return podsmith.Run
 function M.begin(options)
   local log = M.journal()
@@ -83,6 +83,7 @@ function M.begin(options)
     wait_capacity = options.wait_capacity,
     is_plan = options.is_plan,
     asks = options.asks,
+    is_script = options.is_script,
     background_tasks = task.scope(),
     main = options.main or core.current(),
   }, Run)
@@ -117,12 +118,18 @@ local function clock(run)
   return ("%02d:%02d"):format(seconds // 60, seconds % 60)
 end
 
+-- A recipe's words are what it has to show. A plain script's own output is its data: what is said of its pods goes beside it.
 local function write(run, text)
-  if not run.json then print(text) end -- the shell's print keeps clear of the line being edited
+  if run.json then return end
+  if run.is_script then
+    io.stderr:write(core.redact(text), "\n")
+  else
+    print(text) -- the shell's print keeps clear of the line being edited
+  end
 end
 
-local function paint(text, code)
-  return core.terminal(1).color and ("\27[%sm%s\27[0m"):format(code, text) or text
+local function paint(run, text, code)
+  return core.terminal(run.is_script and 2 or 1).color and ("\27[%sm%s\27[0m"):format(code, text) or text
 end
 
 --- Says what happens now: a line with the run's clock.
@@ -130,14 +137,14 @@ end
 ---@param ... any
 function Run:say(format, ...)
   local text = select("#", ...) > 0 and format:format(...) or format
-  write(self, paint("[" .. clock(self) .. "] ", "2") .. text)
+  write(self, paint(self, "[" .. clock(self) .. "] ", "2") .. text)
 end
 
 --- A line of remote output.
 ---@param stage string "setup", "train"
 ---@param line string
 function Run:line(stage, line)
-  write(self, paint("[" .. stage .. "] ", "36") .. line)
+  write(self, paint(self, "[" .. stage .. "] ", "36") .. line)
 end
 
 -- What cannot be recorded (a full disk) must not end the work that it tells of: said once, and the work goes on.
@@ -267,7 +274,7 @@ function Run:summary(headline, rows)
   for _, row in ipairs(rows or {}) do list[#list + 1] = row end
   list[#list + 1] = { "logs", self.dir }
   write(self, "")
-  write(self, paint(headline, "1"))
+  write(self, paint(self, headline, "1"))
   for _, row in ipairs(list) do write(self, ("  %-10s %s"):format(row[1], row[2])) end
 end
 

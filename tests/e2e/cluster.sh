@@ -60,7 +60,7 @@ reaped() {
 begin "a cluster ends with its scope" end
 expect_exit "$label" 0
 expect_text "$label.out" "members: 2"
-expect_text "$label.out" "terminated after"
+expect_text "$label.err" "terminated after"
 expect_nothing
 expect_state terminated
 pass "$label: ended with its run"
@@ -114,7 +114,7 @@ pass "$label: interrupted, and nothing left"
 
 begin "a cluster that is kept" keep
 expect_exit "$label" 0
-expect_text "$label.out" "keeps running and costs"
+expect_text "$label.err" "keeps running and costs"
 expect_state kept
 "$PODSMITH" reap --yes >kept.out 2>&1 || fail "reap failed beside a kept cluster"
 has_clusters 1 || fail "reap ended a kept cluster"

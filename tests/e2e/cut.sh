@@ -11,7 +11,7 @@ start_sim --boot 0.5
 move() { control POST "/_sim/pods/$1/kill-sshd-and-move" >/dev/null; }
 
 # cut_and_wait NAME POD: cuts once, and waits until NAME follows the job again.
-returns() { grep -cF "reconnected" "$scratch/$1.out" || true; }
+returns() { cat "$scratch/$1.out" "$scratch/$1.err" | grep -cF "reconnected to" || true; }
 has_returned() { [ "$(returns "$1")" -gt "$2" ] || has_ended "${pid_of[$1]}"; }
 cut_and_wait() {
   local before
@@ -117,7 +117,7 @@ rm -f lines.log
 start killed run --verbose "$scratch/lines.lua" kill
 expect_exit killed 0
 expect_text killed.out "all lines came once and in order"
-losses=$(grep -c "lost (" killed.out) || true
+losses=$(grep -c "lost (" killed.err) || true
 [ "$losses" -ge 1 ] || fail "no connection was lost"
 expect_no_pods
 pass "20,001 lines, each once and in order, over $losses losses"

@@ -25,12 +25,12 @@ start run run grpo --json --max-steps 3
 expect_exit run 0
 expect_no_pods
 # Progress may be left out where a newer one came; all else arrives, in order.
-event_names() { grep -o '"event":"[a-z_]*"' "$1" | cut -d'"' -f4 | grep -v training_progress; }
+event_names() { grep -o '"event":"[a-z_]*"' "$1" | cut -d'"' -f4 | grep -vE 'training_progress|job_usage'; }
 event_names run.out >wanted
 event_names hook.taken >taken
 diff wanted taken >&3 || fail "the webhook did not get the run's events in order"
 grep -qx pod_created taken || fail "there was no pod_created"
-grep -o '"content":"\[Thinnka Podsmith | unsloth/gemma-2b\] [a-z_]*' discord.taken | sed 's/.* //' | grep -v training_progress >taken
+grep -o '"content":"\[Thinnka Podsmith | unsloth/gemma-2b\] [a-z_]*' discord.taken | sed 's/.* //' | grep -vE 'training_progress|job_usage' >taken
 diff wanted taken >&3 || fail "Discord did not get the run's events in order"
 expect_text hook.taken '"project":"Thinnka Podsmith","repo_id":"unsloth/gemma-2b"'
 pass "events in order"

@@ -1,5 +1,4 @@
 local core = require("podsmith.core")
-local errors = require("podsmith.errors")
 local escapes = require("podsmith.escapes")
 local exec = require("podsmith.exec")
 local host_keys = require("podsmith.host_keys")
@@ -122,35 +121,5 @@ describe("a command's limit", function()
     expect(err.retryable).is_false()
     expect(exec.within(5, { id = "p" }, "x", function(value) return value end, 7)).equals(7)
     expect(exec.within(nil, { id = "p" }, "x", function(value) return value end, 8)).equals(8)
-  end)
-end)
-
-describe("a job over a link", function()
-  local function job_on(session)
-    return require("podsmith.job").attach({ id = "p", session = function() return session end }, "j")
-  end
-  local function error_from(fields) return errors.new(fields.kind, fields.message, nil, { retryable = fields.retryable }) end
-  local slow = { kind = "timeout", message = "run: no answer within 60 s", retryable = false }
-
-  it("takes a command that is slow for no lost link, and gives up after three", function()
-    local calls = 0
-    local job = job_on { exec = function()
-      calls = calls + 1
-      error(error_from(slow), 0)
-    end }
-    expect(function() job:status() end):raises("no answer within 60 s", "timeout")
-    expect(calls).equals(3)
-    expect(job.said_lost).is_nil()
-  end)
-
-  it("goes on after a broken link, as often as it breaks", function()
-    local calls = 0
-    local job = job_on { exec = function()
-      calls = calls + 1
-      if calls <= 5 then error(error_from { kind = "network", message = "cut", retryable = true }, 0) end
-      return { code = 0, stdout = "12 running -1\n", stderr = "" }
-    end }
-    expect(job:status().size).equals(12)
-    expect(calls).equals(6)
   end)
 end)

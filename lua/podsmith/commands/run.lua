@@ -67,7 +67,7 @@ end
 
 local function run_script(chunk, name, rest, options)
   local runs = require("podsmith.run")
-  runs.prepare { recipe = name, budget = options.budget, max_duration = options.max_duration,
+  runs.prepare { recipe = name, is_script = true, budget = options.budget, max_duration = options.max_duration,
     expected_duration = options.expected_duration, lease = options.lease, is_plan = options.is_plan }
   _G.arg = table.move(rest, 1, #rest, 1, { [0] = name })
   local ok, result = xpcall(task.body, core.add_traceback, chunk, table.unpack(rest))

@@ -1,0 +1,94 @@
+--- A local copy of a job's log that goes on where it ended, whoever is killed in the middle of a write.
+---
+--- Beside FILE lies FILE.at with one line: how many bytes of FILE are accounted for, which byte of the job's log comes next,
+--- and the job's id. It is written, in place and at once, after the bytes; what FILE has beyond them is cut off when the copy
+--- is opened again, and comes again from the pod. Sizes alone would not do: masked secrets and gaps change them.
+
+local core = require("podsmith.core")
+local errors = require("podsmith.errors")
+
+local M = {}
+
+---@class podsmith.LogCopy
+---@field offset integer the byte of the job's log that comes next
+local Copy = {}
+Copy.__index = Copy
+Copy.__name = "log copy"
+
+local LINE = "%016d %016d %s\n"
+
+local function size_of(path)
+  local facts = core.fs_stat(path)
+  return facts and facts.size or 0
+end
+
+-- What FILE.at says, where it fits the job and the file.
+local function place(path, id)
+  local text = errors.try(core.fs_read, path .. ".at") or ""
+  local size, offset, of = text:match("^(%d+) (%d+) (%S+)\n")
+  size, offset = math.tointeger(size), math.tointeger(offset)
+  if not size or of ~= id then return nil end
+  if size > size_of(path) then
+    core.log("warn", ("%s is shorter than what was written to it; the log is copied again from its beginning"):format(path))
+    return 0, 0
+  end
+  return size, offset
+end
+
+local function open_file(path, mode)
+  local file, why = io.open(path, mode)
+  if not file then errors.raise("io", ("write %s: %s"):format(path, (why:gsub("^.*: ", ""))), "is there such a folder, and room?") end
+  return file
+end
+
+--- Opens the copy of a job's log. Another job's log in the same file is kept, and this one comes behind it. Raises conflict
+--- when somebody else writes it, and io.
+---@param path string
+---@param id string the job's
+---@return podsmith.LogCopy
+function M.open(path, id)
+  path = core.expand(path)
+  open_file(path, "ab"):close()
+  local lock = core.fs_lock(path .. ".at")
+  if not lock then
+    errors.raise("conflict", ("%s is being written by another podsmith"):format(path), "give this one another file or folder")
+  end
+  local size, offset = place(path, id)
+  if size then core.fs_truncate(path, size) else size, offset = size_of(path), 0 end
+  local copy = setmetatable({ path = path, lock = lock, id = id, size = size, offset = offset, file = open_file(path, "ab"),
+    at = open_file(path .. ".at", "r+b") }, Copy)
+  copy:record()
+  return copy
+end
+
+--- Writes down how far the copy is.
+function Copy:record()
+  return self.at:seek("set", 0) and self.at:write(LINE:format(self.size, self.offset, self.id)) and self.at:flush()
+end
+
+-- The log is on the pod still: a full disk here must not end the work that it tells of.
+local function give_up(copy)
+  core.log("warn", ("%s cannot be written (disk full?); the job goes on, its log is on the pod"):format(copy.path))
+  copy:close()
+end
+
+--- Adds text (secrets that podsmith knows are masked) that ends before byte `offset` of the job's log. Whole lines at a time: a
+--- secret that two pieces share would pass the mask.
+---@param text string
+---@param offset integer
+function Copy:add(text, offset)
+  if not self.file then return end
+  text = core.redact(text)
+  self.size, self.offset = self.size + #text, offset
+  if not (self.file:write(text) and self.file:flush() and self:record()) then give_up(self) end
+end
+
+function Copy:close()
+  if not self.file then return end
+  self.file:close()
+  self.at:close()
+  self.lock:release()
+  self.file = nil
+end
+
+return M
