@@ -51,6 +51,7 @@ return {
   ending.stop,
   ending.terminate,
   recipes_command,
+  require("podsmith.commands.image"),
   require("podsmith.commands.api"),
   spec,
 }

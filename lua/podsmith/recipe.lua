@@ -24,6 +24,8 @@ local M = {}
 ---@field is_resumable? boolean a run of it can go on (--resume): it rents with runpod.with_pod and heeds attempt.is_resume
 ---@field check? fun(args: table, given: table<string, true>) raises (params.usage) on values that do not go together, and may
 ---  fill in what follows from them; before anything is sent
+---@field image? {tag: string, files: fun(args: table): table<string, string>, string} the build context of a container image
+---  in which what the runs install is there already, and the image it is made from (`podsmith image`)
 ---@field run fun(ctx: podsmith.Context)
 local Recipe = {}
 Recipe.__index = Recipe

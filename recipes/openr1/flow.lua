@@ -2,6 +2,7 @@
 
 local errors = require("podsmith.errors")
 local health = require("recipes.openr1.health")
+local images = require("recipes.openr1.image")
 local names = require("recipes.openr1.names")
 local nodes = require("recipes.openr1.nodes")
 local numbers = require("recipes.openr1.numbers")
@@ -157,6 +158,7 @@ function M.recipe(mode, summary)
     project = "Thinnka Podsmith",
     summary = summary,
     is_resumable = true,
+    image = { tag = images.TAG, files = images.files },
     params = options.of(mode),
     check = function(args, given) rules.check(args, given, mode) end,
     run = function(ctx) run(ctx, mode) end,
