@@ -91,10 +91,12 @@ local function execute(arguments)
       core.terminal(1).width))
     return 0
   end
+  local tag = args.tag or declaration.image.tag
+  if args.push and not args.tag then
+    params.usage("--push needs --tag", "name the registry and your account: --tag docker.io/you/openr1:1")
+  end
   local files, base = declaration.image.files(args)
   for name, text in pairs(files) do core.fs_write(args.render .. "/" .. name, text) end
-  local tag = args.tag or declaration.image.tag
-  if args.push and not args.tag then params.usage("--push needs --tag", "name the registry and your account: --tag docker.io/you/openr1:1") end
   local engine = engine_of(args)
   local commands = { { engine, "build", "--build-arg", "BASE=" .. base, "-t", tag, args.render }, { engine, "push", tag } }
   if not args.build and not args.push then
