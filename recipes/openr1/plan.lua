@@ -72,10 +72,10 @@ end
 
 -- No GPU holds the whole model: several may hold it together, which the user has to ask for.
 local function suggest_sharding(err, args, plan)
-  if (err.kind ~= "capacity" and err.kind ~= "invalid") or args.shard_model or args.gpu_type then error(err, 0) end
+  if err.kind ~= "invalid" or args.shard_model or args.gpu_type then error(err, 0) end -- another reason than its size
   local need = gpu.need_for_weights(plan.bytes, { sharded = true, gpus = 8 })
-  errors.raise(err.kind, err.message, ("--shard-model spreads the model over the GPUs of a pod: with --gpu-count 8 each needs "
-    .. "%d GB, not %d"):format(need, plan.need), { cause = err })
+  errors.raise(err.kind, err.message, ("%s: with --gpu-count 8 --shard-model each needs %d GB"):format(
+    err.hint or "shard the model over more GPUs", need), { cause = err })
 end
 
 local function choose_gpus(ctx, plan)

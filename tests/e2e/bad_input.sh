@@ -59,12 +59,12 @@ refused "unknown command" 2 "there is no command 'rnu'" "did you mean 'run'?" "$
 refused "unknown recipe" 2 "there is no recipe 'gpro'" "did you mean 'grpo'?" "$PODSMITH" run gpro
 refused "no recipe" 2 "run needs a recipe or a script" "grpo" "$PODSMITH" run
 refused "missing script" 2 "there is no script nosuch.lua" "path to a Lua file" "$PODSMITH" run nosuch.lua
-refused "a GPU count that Runpod has not" 2 "--gpu-count must be one of 1, 2, 4, 6, 8, not '3'" "" grpo --gpu-count 3
+refused "a GPU count that Runpod has not" 2 "--gpu-count must be 1, 2, 4, 6 or 8, not 3" "these are what pods are rented with" grpo --gpu-count 3
 refused "text for a whole number" 2 "--max-steps must be a whole number, not 'many'" "" grpo --max-steps many
 refused "half a number" 2 "--max-steps must be a whole number, not '1.5'" "" grpo --max-steps 1.5
 refused "text for a number" 2 "--max-price must be a number, not 'cheap'" "" grpo --max-price cheap
 refused "a number out of range" 2 "--num-generations must be at least 2, not 1" "" grpo --num-generations 1
-refused "a flag without its value" 2 "--gpu-count needs a value" "GPUs of the pod" grpo --gpu-count
+refused "a flag without its value" 2 "--gpu-count needs a value" "GPUs of a pod" grpo --gpu-count
 refused "a switch with a value" 2 "--yes takes no value" "" grpo --yes=please
 refused "no such choice" 2 "not 'alwys'" "did you mean 'always'?" grpo --keep alwys
 refused "one word too many" 2 "unexpected 'now'" "podsmith run grpo --help" grpo now

@@ -69,7 +69,7 @@ expect_no_pods
 
 check "a model that no GPU holds: what would hold it is said, and holds it"
 run_case 1 "$PODSMITH" run sft --dry-run --repo-id acme/llama-70b --gpu-count 8
-expect_text case.err "--shard-model spreads the model over the GPUs of a pod: with --gpu-count 8 each needs 22 GB, not 141"
+expect_text case.err "shard the model over more GPUs: with --gpu-count 8 --shard-model each needs 22 GB"
 run_case 0 "$PODSMITH" run sft --dry-run --repo-id acme/llama-70b --gpu-count 8 --shard-model
 expect_text case.out "22 GB on each GPU for the weights"
 expect_text case.out "SFT, all weights"
