@@ -131,13 +131,6 @@ function M.attach(pod, name)
   return setmetatable({ pod = pod, name = name, root = M.ROOT, dir = M.ROOT .. "/" .. name, offset = 0 }, Job)
 end
 
---- Begins the log behind its first `count` lines: another process has handed those over. Waits.
----@param count integer
-function Job:skip_lines(count)
-  local answer = self.pod:check(("head -n %d %s/log | wc -c"):format(count, quote(self.dir)))
-  self.offset = math.tointeger(tonumber(answer:match("%d+")))
-end
-
 function Job:__tostring() return ("job %s on pod %s"):format(self.name, self.pod.id) end
 
 --- Records an event of the run with the job's name and pod, and says `message`; without a run it is only said.

@@ -22,17 +22,37 @@ local function size_of(path)
   return facts and facts.size or 0
 end
 
--- What FILE.at says, where it fits the job and the file.
-local function place(path, id)
+-- What FILE.at says: bytes that are accounted for, the byte of the log that comes next, whose log; nil without it.
+local function place(path)
   local text = errors.try(core.fs_read, path .. ".at") or ""
-  local size, offset, of = text:match("^(%d+) (%d+) (%S+)\n")
-  size, offset = math.tointeger(size), math.tointeger(offset)
-  if not size or of ~= id then return nil end
-  if size > size_of(path) then
-    core.log("warn", ("%s is shorter than what was written to it; the log is copied again from its beginning"):format(path))
-    return 0, 0
-  end
-  return size, offset
+  local size, offset, id = text:match("^(%d+) (%d+) (%S+)\n")
+  return math.tointeger(size), math.tointeger(offset), id
+end
+
+--- What a copy has for certain: what a crash has left behind that comes again.
+---@param path string
+---@return string text "" when there is none
+function M.kept(path)
+  local text = errors.try(core.fs_read, path) or ""
+  local size = place(path)
+  return size and size <= #text and text:sub(1, size) or text
+end
+
+-- Where the job's log goes on in the file, and from which byte of it.
+local function begin(path, id)
+  local size, offset, of = place(path)
+  if not size then return size_of(path), 0 end
+  if size <= size_of(path) then return size, of == id and offset or 0 end
+  if of ~= id then return size_of(path), 0 end
+  core.log("warn", ("%s is shorter than what was written to it; the log is copied again from its beginning"):format(path))
+  return 0, 0
+end
+
+local function ends_in_a_line(path, size)
+  local file = io.open(path, "rb")
+  local guard <close> = file
+  local _ = guard
+  return file:seek("set", size - 1) and file:read(1) ~= "\n"
 end
 
 local function open_file(path, mode)
@@ -53,11 +73,11 @@ function M.open(path, id)
   if not lock then
     errors.raise("conflict", ("%s is being written by another podsmith"):format(path), "give this one another file or folder")
   end
-  local size, offset = place(path, id)
-  if size then core.fs_truncate(path, size) else size, offset = size_of(path), 0 end
+  local size, offset = begin(path, id)
+  core.fs_truncate(path, size)
   local copy = setmetatable({ path = path, lock = lock, id = id, size = size, offset = offset, file = open_file(path, "ab"),
     at = open_file(path .. ".at", "r+b") }, Copy)
-  copy:record()
+  if size > 0 and offset == 0 and ends_in_a_line(path, size) then copy:add("\n", 0) else copy:record() end
   return copy
 end
 

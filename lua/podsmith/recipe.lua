@@ -192,15 +192,12 @@ function Context:follow(job, stage, on_line, options)
   if result.code ~= 0 then raise_failed(self, stage, result, tail) end
 end
 
---- The whole lines that this run's copy of a stage's log has; what a crash has cut off behind the last is removed.
+--- The lines that this run's copy of a stage's log has; what a crash has left half done behind them does not count.
 ---@param stage string
 ---@return string[]
 function Context:kept_lines(stage)
-  local path, lines = self.run.dir .. "/" .. stage .. ".log", {}
-  local text = errors.try(core.fs_read, path) or ""
-  local whole = text:match(".*\n") or ""
-  if #whole < #text then core.fs_write(path, whole) end
-  for line in whole:gmatch("([^\n]*)\n") do lines[#lines + 1] = line end
+  local text, lines = require("podsmith.job_copy").kept(self.run.dir .. "/" .. stage .. ".log"), {}
+  for line in (text:find("[^\n]$") and text .. "\n" or text):gmatch("([^\n]*)\n") do lines[#lines + 1] = line end
   return lines
 end
 
@@ -217,7 +214,6 @@ function Context:take_up(pod, stage)
   if not start or not start.log_line or (status.state ~= "running" and status.code ~= 0) then return nil end
   local kept = self:kept_lines(stage)
   local lines = table.move(kept, start.log_line + 1, #kept, 1, {})
-  job:skip_lines(#lines)
   table.insert(pod.jobs, job)
   return job, lines
 end
