@@ -70,6 +70,18 @@ local function once(client, run, request)
   error(err, 0)
 end
 
+--- Asks on the terminal before the run's first renting, where the run asks. Waits. Raises cancelled when the answer is no.
+---@param run podsmith.Run
+---@param what string what would be rented
+---@param price? number USD per hour
+function M.confirm(run, what, price)
+  if not run.asks then return end
+  run.asks = false
+  local question = ("rent %s at %s/h?"):format(what, price and show.money(price) or "an unknown price")
+  if require("podsmith.commands.shared").confirm(question) then return end
+  errors.raise("cancelled", "not rented", nil, { is_plan = true })
+end
+
 --- A name for the run's next attempt, with its tag: a lost answer is found again by it.
 ---@param run podsmith.Run
 ---@param base string

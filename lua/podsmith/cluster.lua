@@ -122,6 +122,7 @@ function M.rent(options, run, new)
   check_counts(options)
   local listed = listed_price(options)
   check_budget(run, options, listed)
+  attempts.confirm(run, ("a cluster of %d x %d x %s"):format(options.pod_count, options.gpu_count, options.gpu), listed)
   local name = attempts.name(run, options.name)
   local body = wire.body(options)
   body.name = name

@@ -211,24 +211,13 @@ local function next_step(err, tries)
   return "stop"
 end
 
--- Asks on the terminal before the run's first renting, where the run asks.
-local function confirm(candidate, run)
-  if not run.asks then return end
-  run.asks = false
-  local question = ("rent %d x %s (%s) at %s/h?"):format(candidate.count, candidate.id, candidate.cloud:lower(),
-    candidate.price and show.money(candidate.price) or "an unknown price")
-  if not require("podsmith.commands.shared").confirm(question) then
-    errors.raise("cancelled", "not rented", nil, { is_plan = true })
-  end
-end
-
 -- Tries one candidate: a pod, or the error that sends the loop on to the next one. Other errors are raised.
 local function try_candidate(client, spec, candidate, run)
   local tries = 0
   while true do
     tries = tries + 1
     run.limit:check_open()
-    confirm(candidate, run)
+    attempts.confirm(run, ("%d x %s (%s)"):format(candidate.count, candidate.id, candidate.cloud:lower()), candidate.price)
     run:event("gpu_try", { gpu = candidate.id, cloud = candidate.cloud, price = candidate.price },
       ("asking for %d x %s (%s)"):format(candidate.count, candidate.id, candidate.cloud:lower()))
     local pod, err = errors.try(attempt, client, spec, candidate, run)

@@ -103,6 +103,30 @@ describe("a cluster", function()
     end)
   end)
 
+  it("is asked for after the user, where the run asks, once", function()
+    local shared = require("podsmith.commands.shared")
+    local real, questions = shared.confirm, {}
+    local answer = false
+    shared.confirm = function(question)
+      questions[#questions + 1] = question
+      return answer
+    end
+    local restore <close> = setmetatable({}, { __close = function() shared.confirm = real end })
+    local _ = restore
+    in_world({}, { asks = true }, function(told)
+      expect(create):raises("not rented", "cancelled")
+      expect(words(told)).equals("")
+    end)
+    answer = true
+    in_world({}, { asks = true }, function(told)
+      create()
+      create()
+      expect(words(told)).equals("intent request created intent request created")
+    end)
+    local question = "rent a cluster of 2 x 8 x " .. GPU .. " at $40.00/h?"
+    expect(questions).equals { question, question }
+  end)
+
   it("ends with its scope, and once", function()
     in_world({}, {}, function(told, run)
       do
