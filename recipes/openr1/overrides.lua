@@ -4,6 +4,7 @@
 --- A key that a flag fills is taken as that flag's value, so that everything that follows from it follows: the model's
 --- size, the disks, the number of generations. The order: --set and flags over the file, the file over defaults.
 
+local configs = require("recipes.openr1.configs")
 local keys = require("recipes.openr1.keys")
 local options = require("recipes.openr1.params")
 local params = require("podsmith.params")
@@ -28,12 +29,18 @@ end
 
 local function name_of(row) return (row[1]:gsub("-", "_")) end
 
+-- What podsmith would write anyway: a file that it has rendered may come back.
+local function is_own(args, path, value)
+  return (path == "push_to_hub" and value == true) or (path == "hub_strategy" and value == configs.hub_strategy(args))
+end
+
 local function text_of(value)
   return type(value) == "table" and table.concat(value, ",") or tostring(value)
 end
 
 -- One change: to the value of a flag, or to the config.
 local function apply(args, change, row)
+  if is_own(args, change.path, change.value) then return end
   if FIXED[change.path] then
     params.usage(("%s: %s cannot be set"):format(change.where, change.path), FIXED[change.path])
   end

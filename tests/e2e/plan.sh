@@ -28,6 +28,11 @@ check "--render without keys and without a network"
       if [ -e "$file" ] && command -v python3 >/dev/null; then python3 -m py_compile "$file"; fi
     done
   done
+  for mode in grpo sft; do
+    run_case 0 "$PODSMITH" run "$mode" --render "back-$mode" --config "off-$mode/${mode}_config.yaml" --transformers-version 4.57.6
+    diff "off-$mode/${mode}_config.yaml" "back-$mode/${mode}_config.yaml" >diff.out ||
+      fail "a rendered config that is given back is another: $(cat diff.out)"
+  done
   expect_text off-sft/sft_config.yaml "load_in_4bit: true"
   expect_text off-sft/accelerate.yaml "zero_stage: 2"
   expect_text off-grpo/accelerate.yaml "zero_stage: 3"
