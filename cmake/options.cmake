@@ -39,5 +39,5 @@ function(podsmith_test name)
   # The code under test is optimised as the build says; the tests themselves need only compile soon.
   target_compile_options(test_${name} PRIVATE -O0 -g0)
   add_test(NAME unit_${name} COMMAND test_${name} --no-version)
-  set_tests_properties(unit_${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300)
+  set_tests_properties(unit_${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 900)
 endfunction()
