@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 command -v python3 >/dev/null || skip "needs python3"
-mib=${PODSMITH_CUT_MIB:-512}
+mib=${PODSMITH_CUT_MIB:-256}
 size=$((mib << 20))
 part=16000000
 [ "$(df --output=avail -B1 "$scratch" | tail -n 1)" -gt $((5 * size)) ] || skip "needs $((5 * mib)) MiB of disk"
@@ -63,7 +63,7 @@ pass "$cut cuts, $got bytes for $size, $(cat download.peak) KiB of memory"
 check "killed, and started again"
 printf 'another' | dd of=big.bin bs=1 seek=99 conv=notrunc status=none
 proxy kill
-half_way() { [ "$(count kill up)" -gt $((size / 3)) ] || has_ended "${pid_of[killed]}"; }
+half_way() { [ "$(count kill up)" -gt $((size * 2 / 3)) ] || has_ended "${pid_of[killed]}"; }
 start killed hub upload sim-user/killed big.bin
 wait_until 120 half_way
 kill -KILL "${pid_of[killed]}"
@@ -73,7 +73,7 @@ wait "${pid_of[killed]}" 2>/dev/null || true
 sent=$(count kill up)
 [ "$sent" -le $((size + 8 * part + (4 << 20))) ] || fail "$sent bytes were sent for $size"
 [ -z "$(ls -A "$PODSMITH_STATE/hub-uploads")" ] || fail "notes of the upload were left"
-down_half() { [ "$(count kill down)" -gt $((size / 3)) ] || has_ended "${pid_of[half]}"; }
+down_half() { [ "$(count kill down)" -gt $((size * 2 / 3)) ] || has_ended "${pid_of[half]}"; }
 start half hub download sim-user/killed big.bin
 wait_until 120 down_half
 kill -KILL "${pid_of[half]}"

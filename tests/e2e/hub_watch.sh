@@ -3,7 +3,7 @@
 # shellcheck source=tests/e2e/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-start_sim --no-sshd
+start_sim --boot 0.5
 id=sim-user/watched
 listing() { "$PODSMITH" hub ls "$id" >ls.out 2>ls.err; }
 has_file() { listing && grep -q " $1\$" ls.out; }
@@ -37,3 +37,19 @@ touch finished
 expect_exit watch 0
 has_file last.bin || fail "it ended before the last file was up"
 pass "it ended when all was up"
+
+check "on a pod: the same program, the same command, until the job's end"
+cat >on_pod.lua <<'LUA'
+local pod <close> = runpod.create { name = "watched", gpu = "NVIDIA L40S", image = "runpod/base:1.0.2-ubuntu2404" }
+pod:wait_ready()
+local watch = pod:job { name = "watch", env = { HF_TOKEN = hf.token(), HF_ENDPOINT = hf.endpoint() },
+  script = "/opt/podsmith-sim/podsmith hub watch /workspace/out sim-user/from-pod --interval 5s --settle 1s --until-file /workspace/end" }
+local train = pod:job { name = "train",
+  script = "mkdir -p /workspace/out/deep; for i in 1 2 3; do echo $i > /workspace/out/deep/$i.txt; sleep 1; done; touch /workspace/end" }
+assert(train:wait().code == 0)
+assert(watch:wait().code == 0)
+for i = 1, 3 do assert(hf.read("sim-user/from-pod", ("deep/%d.txt"):format(i)) == i .. "\n") end
+LUA
+"$PODSMITH" run on_pod.lua >pod.out 2>pod.err || fail "the watch on the pod"
+expect_no_pods
+pass "what the job wrote is on the Hub"

@@ -100,3 +100,53 @@ TEST_CASE("wrong content is not taken, whatever the length") {
     CHECK(world.download(world.wish()).value().unchanged == 1);
     CHECK(World::read(world.scratch.path / "down" / "note.txt") == "text");
 }
+
+TEST_CASE("a pull request is opened once though the answer is lost, and what is too much for one commit goes "
+          "into it too") {
+    World world;
+    world.create();
+    std::vector<hf::Change> changes;
+    for (int i = 0; i < 1001; ++i) {
+        hf::Change change;
+        change.path = std::to_string(i);
+        change.content = std::to_string(i);
+        changes.push_back(std::move(change));
+    }
+    hf::UploadRequest request = world.order(std::move(changes));
+    request.create_pr = true;
+    world.fault("POST /api/models/*/commit/*:drop_after@1");
+    const Result<hf::Uploaded> done = world.upload(std::move(request));
+    world.end_faults();
+    INFO((done ? std::string() : done.error().text()));
+    REQUIRE(done);
+    CHECK(done->commits == 2);
+    CHECK(done->pull_request == world.simulator->hub_url() + "/sim-user/tested/discussions/1");
+    CHECK(world.run(world.client->refs("model", world.id)).value()["pullRequests"].size() == 1);
+    CHECK(world.commits() == 1); // main is as it was
+    CHECK(world.commits("refs%2Fpr%2F1") == 3);
+}
+
+TEST_CASE("a commit whose answer is lost is not made again though somebody else commits in between") {
+    World world;
+    world.create();
+    world.fault("POST /api/models/*/commit/*:status_after:504@1");
+    world.fault("GET /api/models/*/revision/*:delay:0.1");
+    REQUIRE(world.upload(world.order({World::add("a.txt", world.write("a.txt", "1"))})));
+    CHECK(world.commits() == 2);
+    REQUIRE(world.upload(world.order({World::add("b.txt", world.write("b.txt", "1"))})));
+    CHECK(world.commits() == 3);
+}
+
+TEST_CASE("a file that is written to while it goes up is not committed") {
+    World world;
+    world.create();
+    const std::string file = world.write("growing.bin", World::bytes(250'000, 7));
+    world.fault("PUT /*:delay:0.5");
+    net::Timer writer(world.loop);
+    writer.start(0.2, [&](bool) { std::ofstream(file, std::ios::app | std::ios::binary) << "more"; });
+    const Result<hf::Uploaded> done = world.upload(world.order({World::add("growing.bin", file)}));
+    REQUIRE_FALSE(done);
+    CHECK(done.error().kind == Kind::conflict);
+    CHECK(done.error().message == file + " was written to while it was being uploaded");
+    CHECK(world.commits() == 1);
+}

@@ -112,14 +112,25 @@ public:
     }
     void create() { REQUIRE(run(client->create_repo("model", id, true, true))); }
     /// Adds a fault from now on (see sim/README.md).
-    void fault(const std::string& spec) {
+    void fault(const std::string& spec) { control("POST", "/_sim/fault", spec); }
+    /// Forgets all faults, each of which must have been met.
+    void end_faults() {
+        const nlohmann::json state = nlohmann::json::parse(control("GET", "/_sim/state"));
+        for (const nlohmann::json& one : state["faults"]) {
+            CAPTURE(one.dump());
+            CHECK(one["seen"].get<int>() > 0);
+        }
+        control("DELETE", "/_sim/fault");
+    }
+    std::string control(const std::string& method, const std::string& path, const std::string& body = "") {
         net::HttpRequest asked;
-        asked.method = "POST";
-        asked.url = simulator->api_url() + "/_sim/fault";
-        asked.body = spec;
+        asked.method = method;
+        asked.url = simulator->api_url() + path;
+        asked.body = body;
         const Result<net::HttpResponse> answer = run(http.send(std::move(asked)));
         REQUIRE(answer);
         REQUIRE(answer->status / 100 == 2);
+        return answer->body;
     }
     /// How many commits the branch has.
     std::size_t commits(const std::string& revision = "main") {
