@@ -126,7 +126,7 @@ TEST_CASE("a pull request is opened once though the answer is lost, and what is 
     CHECK(world.commits("refs%2Fpr%2F1") == 3);
 }
 
-TEST_CASE("a commit whose answer is lost is not made again though somebody else commits in between") {
+TEST_CASE("a commit that landed though the gateway gave up is found in the branch") {
     World world;
     world.create();
     world.fault("POST /api/models/*/commit/*:status_after:504@1");
