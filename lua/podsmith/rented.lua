@@ -93,7 +93,16 @@ function M.leave_running(item)
   end
 end
 
+-- An event about its end. What goes wrong with the telling keeps nothing from ending.
+local function tell(item, name, fields)
+  if not item.run then return end
+  fields[item.noun] = item.id
+  local ok, problem = pcall(item.run.event, item.run, name, fields)
+  if not ok then core.log("warn", ("the event %s could not be told: %s"):format(name, errors.from(problem).message)) end
+end
+
 local function say_unended(item, failure)
+  tell(item, "cleanup_error", { kind = failure.kind, message = failure.message })
   local text = "%s %s could not be terminated and may go on billing %s/h: %s\n"
     .. "  hint: run `podsmith reap`, or end it in Runpod's console, https://console.runpod.io"
   core.log("error", text:format(item.noun, item.id, show.money(item.price), failure.message))
@@ -108,7 +117,11 @@ function M.close(item, err, finish, leave)
   if item.run then item.run:await_limit() end -- the run's are being ended in order, which this must not cut short
   local is_kept = not item.is_replaced and (item.is_kept or (item.run and item.run:keeps_pods(err ~= nil)))
   if item.state ~= "created" and (item.state ~= "lost" or is_kept) then return end
-  local cancellation, ok, failure = task.shielded(is_kept and leave or finish, item)
+  local cancellation, ok, failure = task.shielded(function()
+    if is_kept then return leave(item) end
+    if err then tell(item, "cleanup_start", {}) end
+    finish(item)
+  end)
   if cancellation and not err then error(cancellation, 0) end
   if ok then return end
   failure = errors.from(failure)

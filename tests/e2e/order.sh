@@ -31,7 +31,7 @@ transformers_version custom_dependencies setup_done train_start train_done pod_t
 check "what the image lacks without a set-up is a failure of the training"
 expect_exit sharded 1
 expect_events sharded "$begin $rented chat_template deepspeed_adjusted shard_model config_uploaded config_uploaded setup_skip \
-train_start remote_error pod_terminated error"
+train_start remote_error cleanup_start pod_terminated error"
 expect_no_pods
 
 check "before a pod is created, a failure is told and nothing else"
