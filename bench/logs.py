@@ -88,10 +88,11 @@ def missing(paths):
 def measure(name, commands, pss):
     logs = make_logs()
     paths = [f"{folder}/{name}{i}.out" for i in range(len(commands))]
-    processes = [subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=open(path, "w"))
+    said = f"{folder}/{name}.err"
+    processes = [subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=open(path, "w"), stderr=open(said, "a"))
                  for command, path in zip(commands, paths)]
     if not wait_for(paths, count, processes, 300):
-        sys.exit(f"{name}: not all logs are followed; see the messages above")
+        sys.exit(f"{name}: not all logs are followed: {open(said).read()}")
     before = [processor_seconds(process.pid) for process in processes]
     took = write(logs)
     wait_for(paths, count * (rate * seconds + 1), processes, 60)
