@@ -57,11 +57,15 @@ Response done(const Result<void>& result) {
     return result ? json_answer(200, {{"ok", true}}) : problem(422, result.error().text());
 }
 
-enum class Side { api, hub };
+enum class Side { api, hub, s3 };
 
 std::string route_of(const Core& core, const Request& request, Side side) {
     if (side == Side::hub)
         return core.hub->route_of(request);
+    if (side == Side::s3) {
+        const std::string operation = S3Api::operation_of(request);
+        return operation.empty() ? "" : "S3 " + operation;
+    }
     const std::string first = request.segments.empty() ? "" : request.segments[0];
     if (first == "graphql")
         return request.method + " /graphql";
@@ -74,6 +78,8 @@ asio::awaitable<Response> handle(std::shared_ptr<Core> core, std::shared_ptr<Req
     Response response;
     if (side == Side::hub)
         response = co_await core->hub->dispatch(request);
+    else if (side == Side::s3)
+        response = co_await S3Api::dispatch(core->s3, request);
     else if (first == "v2")
         response = co_await RunpodApi::dispatch(core->api, request);
     else if (first == "graphql" && core->graphql)
@@ -181,6 +187,11 @@ asio::awaitable<Response> serve_api(std::shared_ptr<Core> core, std::shared_ptr<
 
 asio::awaitable<Response> serve_hub(std::shared_ptr<Core> core, std::shared_ptr<Request> request) {
     Response response = co_await serve(core, request, Side::hub);
+    co_return response;
+}
+
+asio::awaitable<Response> serve_s3(std::shared_ptr<Core> core, std::shared_ptr<Request> request) {
+    Response response = co_await serve(core, request, Side::s3);
     co_return response;
 }
 

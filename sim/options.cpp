@@ -74,6 +74,11 @@ Result<void> add_fault(SimOptions& options, const std::string& spec) {
     return {};
 }
 
+Result<void> add_s3(SimOptions& options, const std::string& setting) {
+    options.s3.push_back(setting);
+    return {};
+}
+
 Result<void> add_hub(SimOptions& options, const std::string& setting) {
     options.hub.push_back(setting);
     return {};
@@ -85,6 +90,7 @@ std::vector<Flag> flags() {
              &SimOptions::env_file),
         number("--port", "N", "port of the Runpod API (default: any free one)", &SimOptions::port, 65535),
         number("--hub-port", "N", "port of the Hub (default: any free one)", &SimOptions::hub_port, 65535),
+        number("--s3-port", "N", "port of the network volumes' S3 API", &SimOptions::s3_port, 65535),
         number("--boot", "SECONDS", "from create to a running container (default 1)", &SimOptions::boot,
                86400),
         flip("--provisioning-first", "PROVISIONING and STARTING before RUNNING",
@@ -116,6 +122,8 @@ std::vector<Flag> flags() {
                &SimOptions::parent_fd, 65535),
         {"--fault", "SPEC", "'METHOD PATH:KIND[:ARG][@N]', may be repeated; see sim/README.md", add_fault},
         {"--hub", "NAME=VALUE", "a setting of the Hub, may be repeated; see sim/README.md", add_hub},
+        {"--s3", "NAME=VALUE", "a setting of the volumes' S3 API, may be repeated; see sim/README.md",
+         add_s3},
         flip("--help", "this text", &SimOptions::help)};
 }
 

@@ -12,6 +12,7 @@ struct SimOptions {
     std::filesystem::path env_file;        ///< where to write the variables for clients; empty: not at all
     int port = 0;                          ///< of the Runpod API; 0: any free one
     int hub_port = 0;                      ///< of the Hub
+    int s3_port = 0;                       ///< of the network volumes' S3 API
     double boot = 1;                       ///< seconds from create (or start) to a running container
     bool provisioning_first = false;       ///< PROVISIONING, STARTING, RUNNING instead of RUNNING at once
     double rtt = 0;                        ///< milliseconds added to each answer
@@ -31,6 +32,7 @@ struct SimOptions {
     int parent_fd = -1;           ///< the simulator ends when this descriptor reaches its end; -1: none
     std::vector<std::string> faults;
     std::vector<std::string> hub; ///< "NAME=VALUE" settings handed to the Hub (--hub)
+    std::vector<std::string> s3;  ///< likewise for the volumes' S3 API (--s3)
     bool help = false;
 };
 

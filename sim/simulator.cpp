@@ -31,6 +31,9 @@ struct Simulator::Impl {
         hub_server = std::make_unique<Server>(loop, [core = core](std::shared_ptr<Request> request) {
             return serve_hub(core, std::move(request));
         });
+        s3_server = std::make_unique<Server>(loop, [core = core](std::shared_ptr<Request> request) {
+            return serve_s3(core, std::move(request));
+        });
     }
 
     static net::Async<void> start(std::shared_ptr<Impl> self);
@@ -45,7 +48,7 @@ struct Simulator::Impl {
     Secret api_key, hub_token;
     std::shared_ptr<Core> core;
     std::unique_ptr<Hub> hub;
-    std::unique_ptr<Server> api_server, hub_server;
+    std::unique_ptr<Server> api_server, hub_server, s3_server;
 };
 
 Result<void> Simulator::Impl::prepare() {
@@ -77,6 +80,9 @@ Result<void> Simulator::Impl::build() {
     auto api_port = api_server->listen(options.port);
     if (!api_port)
         return fail(api_port.error());
+    auto s3_port = s3_server->listen(options.s3_port);
+    if (!s3_port)
+        return fail(s3_port.error());
     RunpodOptions runpod;
     runpod.api_key = api_key.reveal();
     runpod.stock = options.stock;
@@ -103,6 +109,12 @@ Result<void> Simulator::Impl::build() {
     if (!api)
         return fail(api.error());
     core->api = std::move(*api);
+    S3Options s3;
+    s3.key = {"user_sim" + loop.system().random_tag(20), "rps_sim" + loop.system().random_tag(40)};
+    for (const std::string& setting : options.s3)
+        if (auto set = set_s3_option(s3, setting); !set)
+            return fail(set.error());
+    core->s3 = std::make_shared<S3Api>(core->api, std::move(s3));
     const bool has_spot = options.spot == "on";
     if (options.graphql == "on")
         core->graphql = std::make_shared<GraphqlApi>(core->api, has_spot);
@@ -136,6 +148,7 @@ net::Async<void> Simulator::Impl::start(std::shared_ptr<Impl> self) {
 void Simulator::Impl::stop() {
     api_server->stop();
     hub_server->stop();
+    s3_server->stop();
     if (core->api)
         core->api->pods().clear();
     scratch.remove();
@@ -179,6 +192,9 @@ std::map<std::string, std::string> Simulator::environment() const {
             {"RUNPOD_REST_ENDPOINT", api + "/v1"},
             {"RUNPOD_GRAPHQL_ENDPOINT", api + "/graphql"},
             {"RUNPOD_API_KEY", impl_->api_key.reveal()},
+            {"RUNPOD_S3_ENDPOINT", impl_->s3_server->url() + "/{dc}"},
+            {"AWS_ACCESS_KEY_ID", impl_->core->s3->key().access},
+            {"AWS_SECRET_ACCESS_KEY", impl_->core->s3->key().secret},
             {"HF_ENDPOINT", hub_url()},
             {"HF_TOKEN", impl_->hub_token.reveal()},
             {"SIM_HF_READ_TOKEN", impl_->hub->read_token()},

@@ -57,13 +57,12 @@ sync::Options check_transfer(lua_State* L, int index) {
     return options;
 }
 
-void push_texts(lua_State* L, const char* name, const std::vector<std::string>& texts) {
+void push_texts(lua_State* L, const std::vector<std::string>& texts) {
     lua_createtable(L, static_cast<int>(texts.size()), 0);
     for (std::size_t i = 0; i < texts.size(); ++i) {
         push_string(L, texts[i]);
         lua_rawseti(L, -2, static_cast<lua_Integer>(i) + 1);
     }
-    lua_setfield(L, -2, name);
 }
 
 void push_changes(lua_State* L, const std::vector<sync::Change>& changes) {
@@ -89,9 +88,58 @@ int push_summary(lua_State* L, const sync::Summary& summary) {
     set_count(L, "deleted", summary.deleted);
     lua_pushnumber(L, summary.seconds);
     lua_setfield(L, -2, "seconds");
-    push_texts(L, "skipped", summary.skipped);
+    push_texts(L, summary.skipped);
+    lua_setfield(L, -2, "skipped");
     push_changes(L, summary.changes);
     return 1;
+}
+
+struct IgnoreBox {
+    static constexpr const char* kClass = "podsmith.ignore";
+    sync::Ignore ignore;
+};
+
+// ignore:excludes(path, is_folder) -> boolean
+int ignore_excludes(lua_State* L) {
+    auto box = check_object<IgnoreBox>(L, 1);
+    lua_pushboolean(L, box->ignore.excludes_tree(check_string(L, 2), lua_toboolean(L, 3)));
+    return 1;
+}
+
+int push_walked(lua_State* L, sync::Walked& walked) {
+    lua_createtable(L, static_cast<int>(walked.tree.size()), 0);
+    for (std::size_t i = 0; i < walked.tree.size(); ++i) {
+        const sync::Entry& entry = walked.tree[i];
+        lua_createtable(L, 0, 4);
+        push_string(L, entry.path);
+        lua_setfield(L, -2, "path");
+        push_string(L, std::string(1, static_cast<char>(entry.type)));
+        lua_setfield(L, -2, "type");
+        set_count(L, "size", entry.size);
+        lua_pushnumber(L, static_cast<double>(entry.mtime) / 1e9);
+        lua_setfield(L, -2, "mtime");
+        lua_rawseti(L, -2, static_cast<lua_Integer>(i) + 1);
+    }
+    push_texts(L, walked.skipped);
+    auto box = std::make_shared<IgnoreBox>();
+    box->ignore = std::move(walked.ignore);
+    push_object(L, std::move(box));
+    return 3;
+}
+
+// core.local_tree{path=, exclude=, default_ignores=} -> {path, type ("f", "d", "l"), size, mtime}s by path,
+// what was left out and why, the rules. Of a folder that is not there only the rules. Waits.
+int local_tree(lua_State* L) {
+    const sync::Options options = check_transfer(L, 1);
+    const std::string path =
+        Runtime::of(L).loop().system().expand(field_string(L, 1, "path").value_or("")).string();
+    std::function<Result<sync::Walked>()> work = [path, rules = options.ignore] {
+        auto walked = sync::walk(path, rules);
+        if (!walked && walked.error().kind == Kind::not_found)
+            return Result<sync::Walked>(sync::Walked{{}, {}, sync::make_ignore(rules)});
+        return walked;
+    };
+    return await_pool<sync::Walked>(L, std::move(work), push_walked);
 }
 
 using Transfer = net::Async<sync::Summary> (*)(net::Loop&, std::shared_ptr<ssh::Session>, sync::Options,
@@ -115,7 +163,10 @@ int transfer(lua_State* L) {
 void register_sync(lua_State* L) {
     const luaL_Reg methods[] = {{"get", guarded<progress_get>}, {nullptr, nullptr}};
     register_class<ProgressBox>(L, methods);
-    const luaL_Reg functions[] = {{"transfer_progress", guarded<transfer_progress>},
+    const luaL_Reg ignore_methods[] = {{"excludes", guarded<ignore_excludes>}, {nullptr, nullptr}};
+    register_class<IgnoreBox>(L, ignore_methods);
+    const luaL_Reg functions[] = {{"local_tree", guarded<local_tree>},
+                                  {"transfer_progress", guarded<transfer_progress>},
                                   {"push", guarded<transfer<sync::push>>},
                                   {"pull", guarded<transfer<sync::pull>>},
                                   {nullptr, nullptr}};

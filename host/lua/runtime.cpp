@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "lua/bind.hpp"
+#include "lua/bind_s3.hpp"
 
 #include <algorithm>
 #include <fmt/core.h>
@@ -196,6 +197,7 @@ Runtime::Runtime(net::Loop& loop, net::Http& http) : loop_(loop), http_(http), s
     register_runpod(L);
     register_resources(L);
     register_graphql(L);
+    register_s3(L);
     register_hf(L);
     register_journal(L);
     register_gpu(L);

@@ -48,13 +48,43 @@ local function prepare(args)
   if args.sim then simulator = require("podsmith.sim").start() end
   -- Known from here on to everything that redacts.
   M.secrets = {}
-  for _, name in ipairs { "RUNPOD_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN", "WANDB_API_KEY" } do
+  for _, name in ipairs { "RUNPOD_API_KEY", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACE_HUB_TOKEN",
+    "WANDB_API_KEY" } do
     M.secrets[#M.secrets + 1] = core.secret_env(name)
   end
   return simulator
 end
 
+local function print_verbs(command)
+  print(("podsmith %s: %s\n"):format(command.name, command.summary))
+  for _, verb in ipairs(command.verbs) do
+    print(("  %-28s %s"):format(verb.name .. (verb.operands and " " .. verb.operands or ""), verb.summary))
+  end
+  print(("\n`podsmith %s VERB --help` explains one; without a verb it is %s."):format(command.name, command.verbs[1].name))
+  return 0
+end
+
+-- The verb that the first word names, under the whole name that messages use, and the words behind it.
+local function verb_of(command, arguments)
+  local word, chosen, names = arguments[1], nil, {}
+  for i, verb in ipairs(command.verbs) do
+    names[i] = verb.name
+    if verb.name == word then chosen = verb end
+  end
+  local is_named = chosen ~= nil
+  if not word or word:sub(1, 1) == "-" then chosen = command.verbs[1] end
+  if not chosen then
+    local near = core.nearest(word, names)
+    params.usage(("podsmith %s has no verb '%s'"):format(command.name, word),
+      near ~= "" and ("did you mean '%s'?"):format(near) or "it has " .. table.concat(names, ", "))
+  end
+  local named = setmetatable({ name = command.name .. " " .. chosen.name }, { __index = chosen })
+  return named, is_named and table.move(arguments, 2, #arguments, 1, {}) or arguments
+end
+
 local function run_command(command, arguments)
+  if command.verbs and (arguments[1] == "--help" or arguments[1] == "-h") then return print_verbs(command) end
+  if command.verbs then command, arguments = verb_of(command, arguments) end
   if command.execute then return command.execute(arguments, prepare) end
   local args, given = params.parse(command.params, arguments, command.name)
   if args.help then

@@ -6,6 +6,7 @@ local core = require("podsmith.core")
 local errors = require("podsmith.errors")
 local rented = require("podsmith.rented")
 local show = require("podsmith.show")
+local task = require("podsmith.task")
 local wire = require("podsmith.wire")
 
 local M = {}
@@ -116,6 +117,13 @@ local function check_counts(options)
   end
 end
 
+-- What lets podsmith log in: its key, beside the account's, and the port.
+local function open_to_us(body)
+  body.ports = body.ports or json.array { "22/tcp" }
+  body.env = body.env or {}
+  body.env.PUBLIC_KEY = body.env.PUBLIC_KEY or require("podsmith.keys").public_key()
+end
+
 -- Rents a cluster for a run; options as runpod.clusters.create takes them, new(data, own) makes the handle. Raises budget,
 -- before anything is asked for, when it costs more than the run may spend.
 function M.rent(options, run, new)
@@ -126,6 +134,7 @@ function M.rent(options, run, new)
   local name = attempts.name(run, options.name)
   local body = wire.body(options)
   body.name = name
+  if options.start_ssh then open_to_us(body) end
   local own = { attempt = name, run = run, price = listed, size = options.pod_count }
   local cluster = attempts.make(client(), run, {
     name = name,
@@ -139,12 +148,49 @@ end
 
 -- ---- the handle's methods -----------------------------------------------------------------------------------------------
 
---- A cluster's pods. They cannot be stopped or ended one by one. Waits.
+local function rank_of(data) return type(data.cluster) == "table" and tonumber(data.cluster.rank) or 0 end
+
+--- A cluster's pods by their rank, the primary first. They cannot be stopped or ended one by one. Waits.
 ---@return podsmith.Pod[]
 function Cluster:pods()
-  local pods = client():cluster_pods(self.id)
-  for i, data in ipairs(pods) do pods[i] = require("podsmith.pod").new(data) end
+  local pods, known = client():cluster_pods(self.id), rawget(self, "members") or {}
+  table.sort(pods, function(a, b) return rank_of(a) < rank_of(b) end)
+  for i, data in ipairs(pods) do
+    -- A handle is made once: it holds the pod's connection.
+    known[data.id] = known[data.id] or require("podsmith.pod").new(data)
+    known[data.id].data = data
+    pods[i] = known[data.id]
+  end
+  self.members = known
   return pods
+end
+
+--- Waits until a command runs on each of the cluster's pods. Raises timeout, lost, auth, host_key.
+---@param options? {timeout?: number|string} default "20m"
+---@return podsmith.Cluster self
+function Cluster:wait_ready(options)
+  options = errors.check_options(options, { "timeout" }, "cluster:wait_ready")
+  local limit = errors.seconds(options.timeout or "20m", "timeout")
+  local ends, pods = core.now() + limit, self:pods()
+  -- The service makes the members one by one.
+  while #pods < (self.size or wire.field(self.data, "pod_count") or 1) do
+    if core.now() > ends then
+      errors.raise("timeout", ("cluster %s has %d pods after %s"):format(self.id, #pods, show.duration(limit)))
+    end
+    core.sleep(2)
+    pods = self:pods()
+  end
+  task.map(pods, function(pod) pod:wait_ready { timeout = math.max(1, ends - core.now()) } end)
+  return self
+end
+
+--- Runs a command on all of the cluster's pods at once; Runpod's variables (NODE_RANK, MASTER_ADDR) are there. Waits. Raises
+--- when it cannot be run on one of them; its exit code is no error.
+---@param command string
+---@param options? table as for pod:exec
+---@return {code: integer, stdout: string, stderr: string, signal?: string}[] by rank
+function Cluster:exec(command, options)
+  return task.map(self:pods(), function(pod) return pod:exec(command, options) end)
 end
 
 --- Seconds since the cluster was created.

@@ -1,4 +1,5 @@
---- The commands: each a name, a summary, parameters declared once, and a function. One a file, in commands/.
+--- The commands: each a name, a summary, parameters declared once, and a function; or `verbs`, which are commands of their
+--- own, the first of them meant where none is named. One a file, in commands/.
 
 local recipes = require("podsmith.recipe")
 local shared = require("podsmith.commands.shared")
@@ -38,6 +39,9 @@ return {
   require("podsmith.commands.gpus"),
   require("podsmith.commands.estimate"),
   require("podsmith.commands.runs"),
+  require("podsmith.commands.money"),
+  require("podsmith.commands.volumes"),
+  require("podsmith.commands.templates"),
   require("podsmith.commands.reap"),
   require("podsmith.commands.exec"),
   require("podsmith.commands.ssh"),

@@ -6,17 +6,18 @@ local M = {}
 
 -- Globals of every script and of the shell, and the values that their functions give.
 local GLOBALS = { "task", "runpod", "gpu", "hf", "ssh", "http", "fs", "yaml", "config", "log" }
-local VALUES = { "pod", "cluster", "job", "tunnel" }
+local VALUES = { "pod", "cluster", "volume", "job", "tunnel" }
 
 -- Files whose functions are reached in another way, or with require.
-local OTHERS = { "hub_transfer", "hub_watch", "resources", "account_keys", "graphql", "errors", "recipe", "params", "show", "run",
-  "job_usage", "job_causes" }
+local OTHERS = { "hub_transfer", "hub_watch", "resources", "account_keys", "graphql", "spending", "errors", "recipe", "params",
+  "show", "run", "job_usage", "job_causes" }
 
 local FILES = {}
 for _, list in ipairs { GLOBALS, VALUES, OTHERS } do table.move(list, 1, #list, #FILES + 1, FILES) end
 
 -- Where scripts find what a file defines, when that is not the file's name.
-local SHOWN_AS = { hub_transfer = "hf", hub_watch = "hf", resources = "runpod", account_keys = "runpod.keys", graphql = "runpod" }
+local SHOWN_AS = { hub_transfer = "hf", hub_watch = "hf", resources = "runpod", account_keys = "runpod.keys", graphql = "runpod",
+  spending = "runpod" }
 for _, module in ipairs { "errors", "params", "show", "run", "job_usage", "job_causes" } do
   SHOWN_AS[module] = ('require("podsmith.%s")'):format(module)
 end

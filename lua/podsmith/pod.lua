@@ -327,6 +327,14 @@ local HOURS_A_MONTH = 730
 ---@return number
 function M.stopped_price(data) return volume_gb(data) * STOPPED_VOLUME / HOURS_A_MONTH end
 
+--- USD per hour that a pod costs as it is now: a stopped one its volume disk. From the service's fields.
+---@param data table
+---@return number
+function M.price_now(data)
+  if data.status == "EXITED" then return M.stopped_price(data) end
+  return tonumber(data.cost) or 0
+end
+
 -- A guard that stays armed would end what was to be kept.
 local function disarm(self)
   if not self.lease then return end

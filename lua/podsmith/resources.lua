@@ -25,12 +25,13 @@ end
 local TEMPLATE = with(CONTAINER, "name", "registry", "volume", "serverless", "public", "category", "start_ssh", "start_jupyter",
   "cuda_versions", "cmd", "entrypoint")
 
--- create, update: the options, none when the service has no such call; needs: what a create must have; shows: what print
--- tells beside the name; is_rented: billed like a pod, and looked after like one.
+-- methods: what its handles have beside those of all. create, update: the options, none when the service has no such call;
+-- needs: what a create must have; shows: what print tells beside the name; is_rented: billed like a pod, and looked after like one.
 local KINDS = {
   templates = { noun = "template", create = TEMPLATE, needs = { "name", "image" }, update = TEMPLATE, shows = { "image" } },
   volumes = { noun = "network volume", create = { "name", "size", "data_center", "type" },
-    needs = { "name", "size", "data_center" }, update = { "name", "size" }, shows = { "size", "data_center" } },
+    needs = { "name", "size", "data_center" }, update = { "name", "size" }, shows = { "size", "data_center" },
+    methods = require("podsmith.volume").methods },
   registries = { noun = "registry credential", create = { "name", "username", "password" },
     needs = { "name", "username", "password" }, shows = {} },
   delegations = { noun = "registry delegation", create = { "resource", "name" }, needs = { "resource" }, has_no_get = true,
@@ -51,7 +52,10 @@ local Resource = {}
 
 local HANDLE = { __name = "resource" }
 
-function HANDLE:__index(name) return Resource[name] or wire.field(self.data, name) end
+function HANDLE:__index(name)
+  local methods = KINDS[self.kind].methods
+  return Resource[name] or (methods and methods[name]) or wire.field(self.data, name)
+end
 
 function HANDLE:__tostring()
   local kind = KINDS[self.kind]
@@ -156,7 +160,8 @@ end
 M.templates = collection("templates")
 
 --- Network volumes: runpod.volumes.list(), .get(id), .create { name, size (GB, 10 to 4096), data_center,
---- type = "STANDARD"|"HIGH_PERFORMANCE" }. Billed from creation until :delete(), whether a pod uses it or not.
+--- type = "STANDARD"|"HIGH_PERFORMANCE" }. Billed from creation until :delete(), whether a pod uses it or not. Its files can
+--- be reached without a pod: volume:ls, :usage, :push, :pull, :rm.
 ---@type podsmith.Collection
 M.volumes = collection("volumes")
 
@@ -273,7 +278,7 @@ end
 ---@return table[]
 function M.rate() return get_client():rate() end
 
--- Adds all this, runpod.keys, runpod.account and runpod.spot_prices to the runpod module, whose client() they use.
+-- Adds all this, runpod.keys, runpod.account, runpod.spot_prices and runpod.spending to the runpod module, whose client() they use.
 function M.install(runpod)
   get_client = runpod.client
   clusters.set_client(runpod.client)
@@ -282,6 +287,7 @@ function M.install(runpod)
   end
   require("podsmith.account_keys").install(runpod)
   require("podsmith.graphql").install(runpod)
+  require("podsmith.spending").install(runpod)
 end
 
 return M

@@ -9,6 +9,9 @@ local M = {}
 --- Seconds between two looks at a pod, while the account's rate limit allows it.
 M.INTERVAL = 2
 
+-- Whether one of a cluster's pods is looked at: the service leaves them out of a list unless it is asked for them.
+local has_members = false
+
 -- The part of the account's calls that watching may use: the rest is for creating and ending, and for other programs.
 local SHARE = 0.5
 local SHORTEST = 0.5
@@ -33,7 +36,8 @@ local function refresh(client)
   if early > 0 then core.sleep(early) end
   local started = core.now()
   local found = {}
-  for _, pod in ipairs(client:list_pods()) do found[pod.id] = pod end
+  local list = has_members and client:list("pods", { includeClusterPods = true }) or client:list_pods()
+  for _, pod in ipairs(list) do found[pod.id] = pod end
   snapshot = { time = started, pods = found }
 end
 
@@ -65,6 +69,7 @@ end
 ---@param max_age number
 ---@return table data
 function M.look(pod, client, max_age)
+  has_members = has_members or (pod.data ~= nil and pod.data.cluster ~= nil)
   for _ = 1, 3 do
     local seen = M.pods(client, max_age)
     if seen[pod.id] then

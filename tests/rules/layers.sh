@@ -6,21 +6,21 @@ cd "$(dirname "$0")/../.."
 
 declare -A MAY=(
   [base]="" [gpu]="base" [config]="base" [journal]="base" [net]="base" [term]="base net" [ssh]="base net" [sync]="base net ssh"
-  [runpod]="base net" [hf]="base net" [lua]="base gpu config journal net term ssh sync runpod hf"
+  [runpod]="base net" [s3]="base net" [hf]="base net" [lua]="base gpu config journal net term ssh sync runpod s3 hf"
   [app]="base net lua sim"
 )
 bad=0
 for folder in "${!MAY[@]}"; do
   while IFS=: read -r file line text; do
-    used=$(sed -E 's/.*"([a-z]+)\/.*/\1/' <<<"$text")
+    used=$(sed -E 's/.*"([a-z0-9]+)\/.*/\1/' <<<"$text")
     case " ${MAY[$folder]} $folder " in
       *" $used "*) ;;
       *) echo "$file:$line: host/$folder must not include $used/"; bad=1 ;;
     esac
-  done < <(grep -rnE '#include "[a-z]+/' "host/$folder" 2>/dev/null || true)
+  done < <(grep -rnE '#include "[a-z0-9]+/' "host/$folder" 2>/dev/null || true)
 done
-if grep -rnE '#include "(lua|app|ssh|runpod|hf)/' sim --include='*.[ch]pp'; then
-  echo "sim/ must not include host/lua, app, ssh, runpod or hf: it is the second implementation of the contract"
+if grep -rnE '#include "(lua|app|ssh|runpod|s3|hf)/' sim --include='*.[ch]pp'; then
+  echo "sim/ must not include host/lua, app, ssh, runpod, s3 or hf: it is the second implementation of the contract"
   bad=1
 fi
 if grep -rnE 'lua\.hpp|lauxlib' host sim --include='*.[ch]pp' | grep -v '^host/lua/'; then

@@ -52,6 +52,31 @@ function M.pod(text)
     "say which by its id; `podsmith ps` lists them")
 end
 
+--- The resource of that id, or of that name where one only has it. Raises not_found, conflict.
+---@param list podsmith.Resource[]
+---@param text string
+---@param noun string
+---@param lister string the command that lists them
+---@return podsmith.Resource
+function M.one_of(list, text, noun, lister)
+  local named, names = {}, {}
+  for _, item in ipairs(list) do
+    if item.id == text then return item end
+    if item.name == text then named[#named + 1] = item end
+    table.move({ item.id, item.name }, 1, 2, #names + 1, names)
+  end
+  if #named == 1 then return named[1] end
+  if #named > 1 then
+    local ids = {}
+    for i, item in ipairs(named) do ids[i] = item.id end
+    errors.raise("conflict", ("'%s' is the name of %d %ss: %s"):format(text, #named, noun, table.concat(ids, ", ")),
+      ("say which by its id; `%s` lists them"):format(lister))
+  end
+  local near = core.nearest(text, names)
+  errors.raise("not_found", ("there is no %s '%s'"):format(noun, text),
+    near ~= "" and ("did you mean '%s'?"):format(near) or ("`%s` lists them"):format(lister))
+end
+
 --- The exit code of this program for that of a remote command: 128 and the signal's number where one ended it.
 ---@param exit {code: integer, signal?: string}
 ---@return integer
@@ -81,10 +106,7 @@ function M.print_json(value) print(json.encode(value, 2)) end
 --- USD per hour that a pod costs as it is now: a stopped one its volume disk. From the service's fields.
 ---@param pod table
 ---@return number
-function M.cost_now(pod)
-  if pod.status == "EXITED" then return require("podsmith.pod").stopped_price(pod) end
-  return tonumber(pod.cost) or 0
-end
+function M.cost_now(pod) return require("podsmith.pod").price_now(pod) end
 
 --- One line on a pod, from the service's fields.
 ---@param pod table

@@ -4,7 +4,11 @@ local core = require("podsmith.core")
 local shared = require("podsmith.commands.shared")
 local show = require("podsmith.show")
 
-local NAMING = "a folder's content goes into it, slash at the end or not; a file gets this name, or with a slash goes into it"
+local M = {}
+
+-- What `podsmith volumes` uses of this too: how a path names its result, the flags, the summary.
+
+M.NAMING = "a folder's content goes into it, slash at the end or not; a file gets this name, or with a slash goes into it"
 
 local LOCAL = { "local", "string", positional = true, required = true }
 local REMOTE = { "remote", "string", positional = true, required = true }
@@ -15,7 +19,7 @@ local function with_help(param, help)
   return copy
 end
 
-local FLAGS = {
+M.FLAGS = {
   { "dry-run", "flag", help = "only list what would be done" },
   { "delete", "flag", help = "remove what only the target has; what is ignored stays" },
   { "allow-empty", "flag", help = "with --delete: go on when the source is empty" },
@@ -26,11 +30,11 @@ local FLAGS = {
 
 local function flags(...)
   local params = { shared.POD, ... }
-  for _, param in ipairs(FLAGS) do params[#params + 1] = param end
+  for _, param in ipairs(M.FLAGS) do params[#params + 1] = param end
   return params
 end
 
-local function print_summary(verb, args, summary)
+function M.print_summary(verb, args, summary)
   if args.json then
     summary.skipped, summary.changes = json.array(summary.skipped), json.array(summary.changes)
     summary.dry_run = args.dry_run or nil
@@ -51,7 +55,7 @@ local function print_summary(verb, args, summary)
     summary.deleted > 0 and (", %d deleted"):format(summary.deleted) or ""))
 end
 
-local function options_from(args, on_progress)
+function M.options_from(args, on_progress)
   return {
     dry_run = args.dry_run, delete = args.delete, allow_empty = args.allow_empty, exclude = args.exclude,
     default_ignores = not args.no_default_ignores, on_progress = on_progress,
@@ -64,23 +68,21 @@ local function run(verb, work)
     local on_progress, clear = shared.progress_line()
     local tidy <close> = setmetatable({}, { __close = function() clear() end })
     local _ = tidy
-    local summary = work(pod, args, options_from(args, on_progress))
+    local summary = work(pod, args, M.options_from(args, on_progress))
     clear()
-    print_summary(verb, args, summary)
+    M.print_summary(verb, args, summary)
   end
 end
 
-local M = {}
-
 M.push = {
   name = "push", operands = "POD LOCAL REMOTE", summary = "make a folder or file on a pod have what the local one has",
-  params = flags(with_help(LOCAL, "the local folder or file"), with_help(REMOTE, "the result's path on the pod: " .. NAMING)),
+  params = flags(with_help(LOCAL, "the local folder or file"), with_help(REMOTE, "the result's path on the pod: " .. M.NAMING)),
   run = run("pushed", function(pod, args, options) return pod:push(args["local"], args.remote, options) end),
 }
 
 M.pull = {
   name = "pull", operands = "POD REMOTE LOCAL", summary = "make a local folder or file have what the pod's has",
-  params = flags(with_help(REMOTE, "the folder or file on the pod"), with_help(LOCAL, "the result's local path: " .. NAMING)),
+  params = flags(with_help(REMOTE, "the folder or file on the pod"), with_help(LOCAL, "the result's local path: " .. M.NAMING)),
   run = run("pulled", function(pod, args, options) return pod:pull(args.remote, args["local"], options) end),
 }
 
