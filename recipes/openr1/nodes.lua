@@ -26,11 +26,12 @@ function M.rent(ctx, plan, spec)
       env = { HF_HOME = spec.env.HF_HOME, HF_ENDPOINT = spec.env.HF_ENDPOINT, PUBLIC_KEY = keys.public_key() },
     })
     if cluster then return cluster end
-    if err.kind ~= "capacity" then error(err, 0) end
+    if err.kind ~= "capacity" and err.kind ~= "invalid" then error(err, 0) end -- not every GPU is to be had in clusters
     last = err
     ctx:event("gpu_fail", { gpu = candidate.id, kind = err.kind, reason = err.message }, "  " .. err.message)
   end
-  errors.raise("capacity", ("no GPU has room for %d pods: %s"):format(ctx.args.nodes, last and last.message or "there is no candidate"),
+  errors.raise(last and last.kind or "capacity", ("no GPU has room for %d pods: %s"):format(ctx.args.nodes,
+    last and last.message or "there is no candidate"),
     "try later, choose another GPU with --gpu-type, or take fewer --nodes", { cause = last })
 end
 

@@ -24,10 +24,13 @@ grep -q 'Pushed End of training' "$(run_dir two)/train.log" || fail "the first p
 if grep -q 'Pushed' "$(run_dir two)/train-1.log"; then fail "the second pod pushed too"; fi
 [ "$(request GET "$HF_ENDPOINT/api/models/sim-user/two" | query 'v.private')" = true ] || fail "the result is public"
 
-check "GRPO counts the GPUs of all pods"
+check "GRPO counts the GPUs of all pods; a GPU that clusters do not have is passed over"
+fault 'POST /v2/clusters:status:422@1'
 start grpo run grpo --json --nodes 2 --gpu-count 2 --max-steps 2 --hub-model-id sim-user/grpo
 expect_exit grpo 0
+no_faults
 expect_no_pods
+has_event grpo gpu_fail || fail "the refused GPU was not told"
 grep -q 'training on 4 GPUs of 2 pods' "$(run_dir grpo)/train.log" ||
   fail "the trainer does not count 4 GPUs: $(grep '== training' "$(run_dir grpo)/train.log")"
 
