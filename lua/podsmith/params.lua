@@ -16,6 +16,7 @@ local M = {}
 ---@field positional? boolean given without a flag, in the order of declaration
 ---@field required? boolean
 ---@field aliases? string[] other flags for the same thing
+---@field adds? boolean a list: what is given when a run goes on comes behind what it was begun with
 ---@field value? string what the help calls the value: "FILE"
 ---@field topic? string heading in the help, over those of the same topic that stand together
 ---@field hidden? boolean taken, but in no help, no completion, and without a value when it is not given

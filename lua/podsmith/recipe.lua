@@ -114,7 +114,14 @@ function Recipe:resumed(args, given, row)
   end
   for _, param in ipairs(self:all_params()) do
     local name = param[1]:gsub("-", "_")
-    if not OF_THE_COMMAND[name] and not given[name] and not is_masked(row.params[name]) then args[name] = row.params[name] end
+    local before = row.params[name] -- nil: a flag that podsmith did not have then
+    if before ~= nil and not OF_THE_COMMAND[name] and not is_masked(before) then
+      if not given[name] then
+        args[name] = before
+      elseif param.adds then
+        args[name] = table.move(args[name], 1, #args[name], #before + 1, table.move(before, 1, #before, 1, {}))
+      end
+    end
   end
   args._now = {}
   for _, param in ipairs(self.params) do

@@ -71,7 +71,7 @@ local TRAINING = {
     help = "when training fails for want of memory or disk, or hangs: change what helps and go on, three times "
     .. "at most; without it the change is only said" },
   { "shard-model", "flag", help = "one GPU need not hold the whole model: memory need per GPU, ZeRO stage 3" },
-  { "set", "list", value = "KEY=VALUE",
+  { "set", "list", value = "KEY=VALUE", adds = true,
     help = "a key of the trainer's config, such as learning_rate=2e-6 or lr_scheduler_kwargs.min_lr_rate=0.2" },
   { "config", "string", value = "FILE", help = "YAML file with keys of the trainer's config; flags and --set win over it" },
 }

@@ -165,6 +165,16 @@ describe("--config", function()
     expect(args.max_steps):equals(9)
   end)
 
+  it("and --set add up over a run that goes on", function()
+    local sft = recipes.load("sft")()
+    local args, given = params.parse(sft:all_params(), { "--resume", "abcd1234", "--set", "learning_rate=1e-6" }, "run sft")
+    args = sft:resumed(args, given, { id = "abcd1234", recipe = "sft", params = { set = { { "weight_decay", 0.1 } }, max_steps = 9 } })
+    sft.check(args, given)
+    expect(args.set):equals { { "weight_decay", 0.1 }, { "learning_rate", 1e-6 } }
+    expect(args.max_steps):equals(9)
+    expect(args.nodes):equals(1)
+  end)
+
   it("may be a config that podsmith has rendered", function()
     local args = with("hub_model_id: acme/out\noutput_dir: /workspace/o\nnum_generations: 4\nbf16: true\nreport_to: []\n", "grpo")
     expect(args.hub_model_id):equals("acme/out")
