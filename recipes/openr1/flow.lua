@@ -81,7 +81,7 @@ local function work(ctx, plan, pod, attempt)
     if attempt.is_resume then stages.fetch_checkpoint(ctx, pod, plan) end
   end)
   results.check_pushed(plan.hub_id, plan.before, names.output_dir(args, plan.hub_id), numbers.is_qlora(args))
-  stages.merge(ctx, pod, plan)
+  stages.publish(ctx, pod, plan)
   return watch
 end
 
@@ -99,7 +99,7 @@ local function train_on_nodes(ctx, plan)
     return health.train(member.ctx, member.pod, member.plan, attempt, function() end)
   end, #members)
   results.check_pushed(plan.hub_id, plan.before, names.output_dir(ctx.args, plan.hub_id), numbers.is_qlora(ctx.args))
-  stages.merge(ctx, members[1].pod, members[1].plan)
+  stages.publish(ctx, members[1].pod, members[1].plan)
   return watches[1]
 end
 

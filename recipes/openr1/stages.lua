@@ -128,11 +128,28 @@ function M.card(plan, args)
   return model_card.render(M.card_facts(plan, args))
 end
 
+-- The trainer has pushed a card of its own, which knows less: ours takes its place. Without it the model is there all the same.
+local function put_card(ctx, plan)
+  local text = M.card(plan, ctx.args)
+  local put, err = try(hf.upload, plan.hub_id, { { path = "README.md", text = text } }, { message = "Model card" })
+  if put and hf.read(plan.hub_id, "README.md") == text then
+    return ctx:event("model_card", { model = plan.hub_id, commit = put.commit }, "model card uploaded and read back")
+  end
+  log.warn("the model is at %s, but its card could not be put there: %s", hf.page(plan.hub_id),
+    err and err.message or "another text is there")
+end
+
+--- Gives the result its card: beside the model or adapter that the trainer has pushed, or with the merged model.
+function M.publish(ctx, pod, plan)
+  plan.base_card = plan.base_card or try(hf.read, ctx.args.repo_id, "README.md")
+  if ctx.args.merge_model then return M.merge(ctx, pod, plan) end
+  ctx:event("merge_skip", {})
+  put_card(ctx, plan)
+end
+
 --- Merges the adapter on the pod and uploads the whole model with its card; then reads the repository back.
 function M.merge(ctx, pod, plan)
-  if not ctx.args.merge_model then return ctx:event("merge_skip", {}) end
   ctx:event("merge_start", {}, "merging the adapter into " .. ctx.args.repo_id)
-  plan.base_card = plan.base_card or try(hf.read, ctx.args.repo_id, "README.md")
   pod:upload(M.card(plan, ctx.args), names.DIR .. "/card.md")
   ctx:event("custom_readme", { model = plan.hub_id }, "model card written")
   local sent

@@ -7,7 +7,7 @@ export SIM_STEP_SECONDS=0.02 SIM_DATASET_ROWS=20
 start_sim --boot 0.2 --stock 'NVIDIA L40S=0'
 
 # The events of a run's --json output, in order; progress and what is podsmith's own left out.
-OURS='training_progress|lengths|checkpoint|trainer_state|result_before|host_key|guard_.*|lease_.*|model_ready|merge_skip|job_.*'
+OURS='training_progress|lengths|checkpoint|trainer_state|result_before|host_key|guard_.*|lease_.*|model_ready|merge_skip|model_card|job_.*'
 events() { sed -n 's/.*"event":"\([a-z_]*\)".*/\1/p' "$1.out" | grep -vxE "$OURS" | tr '\n' ' '; }
 expect_events() {
   local got

@@ -30,6 +30,7 @@ installed() { grep -qxF -e "$2" "$PODSMITH_STATE/runs/$(run_of "$1")/installed.t
 # on_hub LABEL FILE: the result has it.
 files_of() { request GET "$HF_ENDPOINT/api/models/sim-user/$1" | query '(function() local t = {} for i, f in ipairs(v.siblings) do t[i] = f.rfilename end return t end)()'; }
 on_hub() { files_of "$1" | grep -qxF "$2" || fail "$1: the result has no $2"; }
+card_says() { request GET "$HF_ENDPOINT/sim-user/$1/resolve/main/README.md" | grep -qF -e "$2" || fail "$1: the card does not say '$2'"; }
 not_on_hub() { if files_of "$1" | grep -qxF "$2"; then fail "$1: the result still has $2"; fi; }
 
 # variant LABEL RECIPE FLAGS...: renders and looks, then starts it for real.
@@ -53,6 +54,9 @@ check "GRPO with vLLM, and without"
 variant vllm grpo
 variant plain grpo --no-vllm --no-auto-lengths --trust-remote-code
 finish
+card_says vllm "- **Num Generations**: 4"
+card_says vllm "- **Learning Rate**: 1.0e-06"
+card_says vllm "base_model: unsloth/gemma-2b"
 installed vllm torch==2.6.0+cu124
 installed vllm transformers==4.51.3
 if train_log plain | grep -q '^lengths:'; then fail "lengths were measured although they were not to be"; fi
@@ -92,13 +96,18 @@ if "$PODSMITH" recipes | grep -q '^ *sft'; then
   variant shard sft --shard-model --gpu-count 2
   finish
   on_hub qlora adapter_config.json
+  card_says qlora "library_name: peft"
+  card_says qlora "base_model_relation: adapter"
+  card_says qlora "- **QLoRA**: Yes"
+  card_says qlora "- **ZeRO Stage**: 2"
+  card_says qlora "A model of the simulator" # of the base model's card
   on_hub shard config.json
   if has_python; then
     variant merge sft --merge-model --dataset-name acme/chat-40k
     finish
     on_hub merge model.safetensors
     on_hub merge config.json
-    on_hub merge README.md
+    card_says merge "base_model_relation: finetune"
     not_on_hub merge adapter_config.json
     has_event merge merge_done || fail "the merge was not told"
   fi
