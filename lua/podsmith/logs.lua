@@ -106,8 +106,9 @@ end
 
 -- ---- printing -----------------------------------------------------------------------------------------------------------
 
--- How lines are written: as they are for one log, with the label in front for several, or as JSON.
-local function writer(as_json, is_alone)
+-- How lines are written: as they are for one log, with the label in front for several, or as JSON. `on_gone` is called when
+-- nobody reads them any more (`| head`).
+local function writer(as_json, is_alone, on_gone)
   local width = 0
   return function(source)
     width = math.max(width, #source.label)
@@ -121,8 +122,8 @@ local function writer(as_json, is_alone)
         shaped = {}
         for i, line in ipairs(lines) do shaped[i] = shape(line) end
       end
-      if #lines > 0 then io.stdout:write(core.redact(table.concat(shaped, "\n")), "\n") end
-      io.stdout:flush()
+      if #lines == 0 then return end
+      if not (io.stdout:write(core.redact(table.concat(shaped, "\n")), "\n") and io.stdout:flush()) then on_gone() end
     end
   end
 end
@@ -147,7 +148,7 @@ end
 ---@field err? podsmith.Error why it could not be followed to its end
 
 --- Prints the logs that `each(start)` names, side by side: it calls start(source) for each, at once or as they appear. One that
---- fails keeps none of the others. Waits.
+--- fails keeps none of the others. Waits. Raises io when standard output cannot be written.
 ---@param each fun(start: fun(source: podsmith.LogSource))
 ---@param options {follow?: boolean, tail?: integer, save?: string, json?: boolean, is_alone?: boolean, jobs?: integer,
 ---  hang?: number, on_hang?: fun(job: podsmith.Job)} jobs: connections that are made at a time, default 16
@@ -155,7 +156,12 @@ end
 function M.print(each, options)
   local way = { follow = options.follow, tail = options.tail, save = options.save, connect = gate(options.jobs or 16),
     hang = options.hang, on_hang = options.on_hang }
-  local printer = writer(options.json, options.is_alone)
+  local main, gone = core.current(), nil
+  local printer = writer(options.json, options.is_alone, function()
+    gone = gone or errors.new("io", "standard output cannot be written: its reader has gone, or the disk is full")
+    core.cancel(main)
+    error(gone, 0)
+  end)
   local rows, tasks = {}, {}
   local scope <close> = task.scope()
   local function start(source)
@@ -170,8 +176,11 @@ function M.print(each, options)
       row.state, row.err = state, err
     end)
   end
-  each(start)
-  for _, child in ipairs(tasks) do child:wait() end
+  local ok, err = pcall(function()
+    each(start)
+    for _, child in ipairs(tasks) do child:wait() end
+  end)
+  if not ok or gone then error(gone or err, 0) end
   return rows
 end
 

@@ -157,6 +157,7 @@ full()
 -- Followers of one job, in this process and in others.
 local shared = run("shared", "for ((i = 1; i <= 30; i++)); do echo line $i; sleep 0.1; done")
 run("idle", "echo idle; sleep 300", { sample = 0.2 })
+run("ticks", "while :; do echo tick; sleep 0.1; done")
 print("pod " .. pod.id)
 local both = task.all { function() return collect(shared) end,
   function() return collect(require("podsmith.job").attach(pod, "shared")) end }
@@ -191,6 +192,9 @@ for i in 1 2 3; do
   seq -f 'line %g' 30 | cmp - "follower$i.out" || fail "follower $i has other lines"
 done
 pass "three more followers, in processes of their own"
+"$PODSMITH" logs "$pod/ticks" -f 2>gone.err | head -n 1 >head.out || true
+[ "$(cat head.out)" = tick ] || fail "the first line is: $(cat head.out)"
+expect_text gone.err "standard output cannot be written"
 "$PODSMITH" logs "$pod/shared" --tail 2 >tail.out 2>tail.err || fail "the last lines cannot be read"
 [ "$(cat tail.out)" = $'line 29\nline 30' ] || fail "the last two lines are: $(cat tail.out)"
 "$PODSMITH" logs "$pod/oom" -f >oom.out 2>oom.err || fail "the log of a failed job cannot be followed"
