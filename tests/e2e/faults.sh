@@ -3,6 +3,8 @@
 # pod is left. Prints the matrix. Each cell has a simulator and a journal of its own, and several run side by side.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/e2e/parts/side_by_side.sh
+. "$here/parts/side_by_side.sh"
 cells=$(mktemp)
 trap 'rm -f "$cells"' EXIT
 
@@ -15,8 +17,9 @@ all_kinds() {
   cell "$1" fail-after "$2:status_after:500@1"
   cell "$1" timeout "$2:delay:35@1"
   cell "$1" timeout-after "$2:delay_after:35@1"
-  cell "$1" reset-before "$2:drop_before@1"
-  cell "$1" reset-after "$2:drop_after@1"
+  cell "$1" reset "$2:reset@1"
+  cell "$1" closed-before "$2:drop_before@1"
+  cell "$1" closed-after "$2:drop_after@1"
   cell "$1" 429 "$2:status:429/2@1"
   cell "$1" 5xx-three-times "$2:status:503@1" "$2:status:503@2" "$2:status:503@3"
   cell "$1" malformed "$2:malformed@1"
@@ -31,12 +34,5 @@ all_kinds delete 'DELETE /v2/pods/{id}'
 all_kinds gpus 'GET /v2/catalog/gpus'
 all_kinds logs 'GET /v2/pods/{id}/logs'
 
-run_cell() {
-  IFS=$'\t' read -r -a words <<<"$1"
-  bash "$here/parts/fault_case.sh" "${words[@]}" 2>&1
-}
-export here
-export -f run_cell
 # The slow ones first: they only wait.
-# shellcheck disable=SC2016 # expanded by the inner shell
-sort -t$'\t' -k2,2r "$cells" | tr '\n' '\0' | xargs -0 -P "${JOBS:-6}" -I{} bash -c 'run_cell "$0"' {}
+sort -t$'\t' -k2,2r "$cells" | side_by_side "$here/parts/fault_case.sh" 6
