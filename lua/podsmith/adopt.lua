@@ -91,13 +91,16 @@ function M.living(client, spec, run)
   end
 end
 
---- The journal's row of a run that can go on. Waits. Raises not_found, conflict.
+--- The journal's row of a run that can go on: one that has not ended well. Waits. Raises not_found, conflict.
 ---@param id string
 ---@return table row {id, recipe, params, pods}
 function M.find(id)
   local row = runs.journal():run(id)
   if not row then
     errors.raise("not_found", ("there is no run '%s' on this machine"):format(id), "`podsmith runs` lists them")
+  end
+  if row.status == "done" then
+    errors.raise("conflict", ("run %s has ended well: there is nothing to go on with"):format(id), "leave out --resume to begin a new run")
   end
   if core.is_run_live(core.state_dir(), id) then
     errors.raise("conflict", ("run %s is still going on, in another process"):format(id),

@@ -41,6 +41,7 @@ refused() {
   expect_text refused.err "$text"
 }
 refused 1 "there is no run 'nosuch00' on this machine" run grpo --resume nosuch00
+refused 1 "run $run has ended well: there is nothing to go on with" run grpo --resume "$run"
 grpo busy
 wait_until 90 has_saved
 refused 1 "is still going on, in another process" run grpo --resume "$(run_of busy)"
