@@ -158,7 +158,8 @@ hold() {
   put_lease "$boot" $((now + $1)) "$2" $(($3 > 0 ? now + $3 : 0)) "$4"
   rm -f "$marker"
   if is_watched; then
-    echo "renewed $(cat "$home/checked")"
+    found=$(cat "$home/checked") # empty while the start command still tries the key
+    echo "renewed ${found:-$(check)}"
     return
   fi
   detach=$(command -v setsid)
