@@ -1,4 +1,5 @@
 // Natives of lua/podsmith/hf.lua: what is on the Hub, and repositories as such.
+#include "hf/safetensors.hpp"
 #include "lua/hub_box.hpp"
 #include "lua/runtime.hpp"
 
@@ -103,6 +104,12 @@ int create_branch(lua_State* L) {
                                               check_string(L, 5), true));
 }
 
+// hub:safetensors(id, revision) -> {parameters, total, bytes, tensors, files}; {} when there are none. Waits.
+int safetensors(lua_State* L) {
+    auto client = check_hub(L, 1);
+    return await_json(L, hf::safetensors(std::move(client), check_string(L, 2), check_string(L, 3)));
+}
+
 // hub:page(kind, id) -> URL
 int page(lua_State* L) {
     push_string(L, check_object<HubBox>(L, 1)->client.page(check_string(L, 2), check_string(L, 3)));
@@ -119,6 +126,7 @@ void register_hf(lua_State* L) {
                                 {"create_repo", guarded<create_repo>},
                                 {"read_text", guarded<read_text>},
                                 {"list_tree", guarded<list_tree>},
+                                {"safetensors", guarded<safetensors>},
                                 {"refs", guarded<refs>},
                                 {"delete_repo", guarded<delete_repo>},
                                 {"set_visibility", guarded<set_visibility>},

@@ -167,6 +167,23 @@ function M.page(id, kind) return M.client():page(kind or "model", id) end
 ---@return integer
 function M.weight_bytes(info) return core.weights_bytes(info) end
 
+---@class podsmith.Safetensors
+---@field parameters table<string, integer> elements by type, as stored: packed types hold several in one
+---@field total integer
+---@field bytes integer
+---@field tensors integer
+---@field files integer
+
+--- What the headers of a model's safetensors files say, read by ranges: a few requests, no weights. nil when it has none at
+--- its top. Raises not_found, auth, forbidden (gated), protocol.
+---@param id string
+---@param revision? string
+---@return podsmith.Safetensors?
+function M.safetensors(id, revision)
+  local found = M.client():safetensors(id, revision or "main")
+  return found.files and found or nil
+end
+
 local function config_of(id, revision)
   local text, err = errors.try(M.read, id, "config.json", { revision = revision })
   if err then
@@ -183,13 +200,14 @@ local function config_of(id, revision)
 end
 
 --- What decides a model's memory, for gpu.estimate: the bytes of its weights, the parameter counts by type where the Hub
---- knows them, its config.json where that can be read (`config_problem` says why not). Raises not_found, auth.
+--- knows them or the files' headers tell, its config.json where that can be read (`config_problem` says why not). Raises not_found, auth.
 ---@param id string
 ---@param revision? string
 ---@return {id: string, bytes: integer, parameters?: table<string, integer>, config?: table, config_problem?: string}
 function M.model_facts(id, revision)
   local info = M.model_info(id, revision)
   local counts = type(info.safetensors) == "table" and info.safetensors.parameters or nil
+  if not counts then counts = (errors.try(M.safetensors, id, revision) or {}).parameters end
   local config, problem = config_of(id, revision)
   return { id = id, bytes = M.weight_bytes(info), parameters = counts, config = config, config_problem = problem }
 end

@@ -92,6 +92,17 @@ pass "in one commit; a branch is made; a pull request has an address"
 check "whose token, and may it"
 hub whoami
 expect_text last.out "sim-user (token of HF_TOKEN"
+(
+  token=$HF_TOKEN
+  unset HF_TOKEN
+  refused 1 whoami
+  expect_text last.err "there is no Hugging Face token"
+  mkdir -p "$HF_HOME" && printf '%s\n' "$token" >"$HF_HOME/token"
+  hub whoami
+  expect_text last.out "sim-user (token of $HF_HOME/token"
+  HF_HUB_DISABLE_IMPLICIT_TOKEN=1 refused 1 whoami
+  rm "$HF_HOME/token"
+) || exit 1
 hub can-write "$me/new"
 HF_TOKEN=$SIM_HF_READ_TOKEN refused 1 can-write "$me/new"
 expect_text last.out "no:"
@@ -122,6 +133,20 @@ refused 1 upload "$me/all" bad.md README.md
 expect_text last.err "license"
 if grep -rF "$HF_TOKEN" last.out last.err; then fail "a token was printed"; fi
 pass "with the reason and what to do"
+
+check "weights by their headers"
+cat >weights.lua <<'LUA'
+for id, files in pairs { ["acme/tiny"] = 1, ["acme/llama-70b"] = 30 } do
+  local info, found = hf.model_info(id), hf.safetensors(id)
+  assert(found.files == files and found.total == info.safetensors.total and found.parameters.BF16 == found.total)
+  local bytes = hf.weight_bytes(info)
+  assert(found.bytes <= bytes and found.bytes > bytes - 200000 * files, "the bytes are not those of the files")
+end
+assert(hf.safetensors(arg[1]) == nil or error("it has weights"))
+LUA
+"$PODSMITH" hub upload "$me/plain" data/config.json >last.out 2>last.err || fail "a repository without weights"
+"$PODSMITH" run weights.lua "$me/plain" >last.out 2>last.err || fail "the headers"
+pass "of one file and of thirty, as the Hub counts them"
 
 check "sync, and the end"
 hub sync data "$me/synced" --path artifacts --include '*.json' --include '*.bin' --json

@@ -4,6 +4,7 @@
 #include "hf/partial_file.hpp"
 #include "hf/paths.hpp"
 #include "hf/patterns.hpp"
+#include "hf/safetensors.hpp"
 
 #include <doctest/doctest.h>
 #include <fstream>
@@ -158,4 +159,20 @@ TEST_CASE(
     }
     auto other = PartialFile::open(path, lock, 35, 10).value();
     CHECK_FALSE(other->is_done(1)); // of another size: another file
+}
+
+TEST_CASE("a safetensors header gives parameters by type and bytes by place; a broken one names its tensor") {
+    const auto read = [](const char* text) { return read_safetensors_header(text, subject()); };
+    const json found =
+        read(R"({"__metadata__":{"format":"pt"},"a":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]},
+        "b":{"dtype":"BF16","shape":[],"data_offsets":[12,14]},"c":{"dtype":"F4","shape":[4],"data_offsets":[14,16]}})")
+            .value();
+    CHECK(found["parameters"] == json({{"BF16", 7}, {"F4", 4}}));
+    CHECK(found["total"] == 11);
+    CHECK(found["bytes"] == 16);
+    CHECK(found["tensors"] == 3);
+    CHECK(read("[]").error().kind == Kind::protocol);
+    CHECK(read(R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}})")
+              .error()
+              .message.find("its tensor w") != std::string::npos);
 }
