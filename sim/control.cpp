@@ -107,8 +107,8 @@ asio::awaitable<Response> serve(std::shared_ptr<Core> core, std::shared_ptr<Requ
     const std::string route = route_of(*core, *request, side);
     ++core->requests[route.empty() ? request->method + " (no route)" : route];
     const std::vector<Fault> faults = core->faults.match(*request);
-    if (core->rtt > 0)
-        co_await core->loop.sleep(core->rtt);
+    if (core->shape->rtt > 0)
+        co_await core->loop.sleep(core->shape->rtt);
     auto response = std::make_shared<Response>();
     const bool ended = co_await apply_before(core->loop, faults, response);
     if (ended) {
@@ -124,11 +124,54 @@ asio::awaitable<Response> serve(std::shared_ptr<Core> core, std::shared_ptr<Requ
     co_return std::move(*response);
 }
 
+/// The numbers of a body, an object whose only members they may be; an empty body has none.
+Result<void> read_numbers(const Request& request,
+                          std::initializer_list<std::pair<const char*, double*>> wanted) {
+    const json body = request.body.empty() ? json::object() : json::parse(request.body, nullptr, false);
+    std::string names;
+    std::size_t known = 0;
+    bool is_good = body.is_object();
+    for (const auto& [name, value] : wanted) {
+        names += (names.empty() ? "" : ", ") + std::string(name);
+        if (!is_good || !body.contains(name))
+            continue;
+        ++known;
+        is_good = body[name].is_number() && body[name].get<double>() >= 0;
+        if (is_good)
+            *value = body[name].get<double>();
+    }
+    if (is_good && known == body.size())
+        return {};
+    return fail(Kind::invalid, "the body is an object of numbers, all optional: " + names);
+}
+
+Response shape_line(Core& core, const Request& request) {
+    double rtt = core.shape->rtt * 1000, bandwidth = core.shape->bandwidth / kMegabit;
+    const Result<void> read = read_numbers(request, {{"rtt", &rtt}, {"bandwidth", &bandwidth}});
+    if (read)
+        *core.shape = LineShape{rtt / 1000, bandwidth * kMegabit};
+    return done(read);
+}
+
+Response cut(Pod& pod, const Request& request) {
+    double after = 0, refuse = 0;
+    if (const Result<void> read =
+            read_numbers(request, {{"after_bytes", &after}, {"refuse_seconds", &refuse}});
+        !read)
+        return done(read);
+    if (!pod.line)
+        return problem(409, "the pod has no SSH server now");
+    pod.line->cut_after(static_cast<std::uint64_t>(after));
+    if (refuse > 0)
+        pod.line->refuse(refuse);
+    return done({});
+}
+
 /// A control route that does something to one living pod.
-void on_pod(Core& core, const std::string& name, std::function<Response(Pod&)> act) {
+void on_pod(Core& core, const std::string& name, std::function<Response(Pod&, const Request&)> act) {
     core.control.on("POST", "/_sim/pods/{id}/" + name, [&core, act = std::move(act)](const Request& request) {
         Pod* pod = core.api->pods().find(request.param("id"));
-        return pod ? act(*pod) : problem(404, "no such pod");
+        return pod ? act(*pod, request) : problem(404, "no such pod");
     });
 }
 
@@ -154,23 +197,25 @@ void add_control_routes(Core& core) {
         return is_order ? done(core.api->seed(body["pod"], body["count"].get<int>()))
                         : problem(422, "the body is {\"count\": N, \"pod\": {as for POST /v2/pods}}");
     });
-    on_pod(core, "kill-sshd-and-move", [&core](Pod& pod) {
+    on_pod(core, "kill-sshd-and-move", [&core](Pod& pod, const Request&) {
         const Result<int> port = core.api->pods().move_sshd(pod);
         return port ? json_answer(200, {{"port", *port}}) : problem(409, port.error().text());
     });
-    on_pod(core, "vanish", [&core](Pod& pod) {
+    on_pod(core, "cut", cut);
+    control.on("POST", "/_sim/line", [&core](const Request& request) { return shape_line(core, request); });
+    on_pod(core, "vanish", [&core](Pod& pod, const Request&) {
         core.api->pods().terminate(pod, "vanished");
         return done({});
     });
-    on_pod(core, "preempt", [&core](Pod& pod) {
+    on_pod(core, "preempt", [&core](Pod& pod, const Request&) {
         const Result<void> begun = core.api->pods().preempt(pod);
         return begun ? done({}) : problem(409, begun.error().text());
     });
-    on_pod(core, "fill-host", [](Pod& pod) {
+    on_pod(core, "fill-host", [](Pod& pod, const Request&) {
         pod.is_host_full = true;
         return done({});
     });
-    on_pod(core, "free-host", [](Pod& pod) {
+    on_pod(core, "free-host", [](Pod& pod, const Request&) {
         pod.is_host_full = false;
         return done({});
     });

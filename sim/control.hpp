@@ -1,6 +1,7 @@
 #pragma once
 #include "sim/faults.hpp"
 #include "sim/graphql_api.hpp"
+#include "sim/line.hpp"
 #include "sim/record.hpp"
 #include "sim/runpod_api.hpp"
 #include "sim/s3_api.hpp"
@@ -12,7 +13,7 @@ namespace podsmith::sim {
 struct Core {
     explicit Core(net::Loop& l) : loop(l) {}
     net::Loop& loop;
-    double rtt = 0; ///< seconds
+    std::shared_ptr<LineShape> shape = std::make_shared<LineShape>();
     FaultPlan faults;
     Recorder record;
     std::shared_ptr<RunpodApi> api;

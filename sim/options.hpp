@@ -15,7 +15,9 @@ struct SimOptions {
     int s3_port = 0;                       ///< of the network volumes' S3 API
     double boot = 1;                       ///< seconds from create (or start) to a running container
     bool provisioning_first = false;       ///< PROVISIONING, STARTING, RUNNING instead of RUNNING at once
-    double rtt = 0;                        ///< milliseconds added to each answer
+    double rtt = 0;                        ///< milliseconds: added to each answer, and the pods' distance
+    double bandwidth = 0;                  ///< Mbit/s of each pod's SSH line, each way; 0: no limit
+    std::string sshd = "openssh";          ///< "dropbear": what answers on a pod's SSH port
     std::string graphql = "on", v1 = "on"; ///< "gone": 410
     std::string spot = "on";               ///< "off": GraphQL knows no spot pods
     bool no_sshd = false;                  ///< pods are entries of the API only; their SSH port is closed

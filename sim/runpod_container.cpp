@@ -60,7 +60,7 @@ SandboxSpec PodBook::spec_of(Pod& pod) {
     spec.gpu_count = pod.gpu_count;
     spec.gpu_name = pod.gpu_id;
     spec.gpu_memory_gb = type ? type->memory : 0;
-    spec.ssh_port = pod.ssh_port;
+    spec.sshd = settings_.sshd;
     add_env(pod, spec.env);
     spec.on_log = [log = pod.log](const std::string& source, const std::string& line) {
         log->add(source, line);

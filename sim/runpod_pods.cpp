@@ -1,5 +1,7 @@
 #include "sim/runpod_pods.hpp"
 
+#include "sim/line.hpp"
+
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <fmt/core.h>
@@ -137,16 +139,12 @@ void PodBook::begin_container(Pod& pod) {
         std::filesystem::create_directories(root_of(pod), ignored);
         if (pod.volume_gb() > 0 || !pod.network_volume().empty())
             std::filesystem::create_directories(volume_of(pod), ignored);
-        auto sandbox = Sandbox::start(loop_, spec_of(pod));
-        if (!sandbox) {
-            pod.log->add("system", "error: start container: " + sandbox.error().text());
+        if (auto started = start_sandbox(pod); !started) {
+            pod.log->add("system", "error: start container: " + started.error().text());
             end_container(pod);
             pod.status = "ERROR";
             return;
         }
-        pod.sandbox = std::move(*sandbox);
-        pod.ssh_port = pod.sandbox->ssh_port();
-        pod.used_ports.insert(pod.ssh_port);
     }
     pod.is_up = true;
     pod.started_at = loop_.system().utc();
@@ -154,8 +152,34 @@ void PodBook::begin_container(Pod& pod) {
     probe(pod);
 }
 
+// A line on a port that the pod has not had.
+Result<void> PodBook::open_line(Pod& pod) {
+    for (std::vector<std::shared_ptr<Line>> refused;;) {
+        auto line = Line::open(loop_, settings_.shape);
+        if (!line)
+            return fail(line.error());
+        pod.line = std::move(*line);
+        pod.ssh_port = pod.line->port();
+        if (pod.used_ports.insert(pod.ssh_port).second)
+            return {};
+        refused.push_back(pod.line); // held, so that another port comes next
+    }
+}
+
+// The line is there first: the container is told the port that leads to it.
+Result<void> PodBook::start_sandbox(Pod& pod) {
+    if (Result<void> opened = open_line(pod); !opened)
+        return opened;
+    auto sandbox = Sandbox::start(loop_, spec_of(pod));
+    if (!sandbox)
+        return fail(sandbox.error());
+    pod.sandbox = std::move(*sandbox);
+    pod.line->lead_to(pod.sandbox->ssh_port());
+    return {};
+}
+
 void PodBook::probe(Pod& pod) {
-    const bool ready = !pod.sandbox || (pod.sandbox->has_sshd() && answers(loop_, pod.ssh_port));
+    const bool ready = !pod.sandbox || (pod.sandbox->has_sshd() && answers(loop_, pod.sandbox->ssh_port()));
     if (ready || ++pod.probes > kMaxProbes)
         pod.is_ssh_mapped = pod.has_ssh_port();
     else
@@ -168,6 +192,9 @@ void PodBook::end_container(Pod& pod) {
     pod.timer->cancel();
     pod.is_up = pod.is_ssh_mapped = false;
     pod.started_at.reset();
+    if (pod.line)
+        pod.line->close();
+    pod.line.reset();
     if (pod.sandbox)
         pod.sandbox->stop();
     pod.sandbox.reset();
@@ -229,8 +256,10 @@ Result<int> PodBook::move_sshd(Pod& pod) {
     auto port = pod.sandbox->move_sshd();
     if (!port)
         return fail(port.error());
-    pod.ssh_port = *port;
-    pod.used_ports.insert(*port);
+    pod.line->close();
+    if (Result<void> opened = open_line(pod); !opened)
+        return fail(opened.error());
+    pod.line->lead_to(*port);
     pod.is_ssh_mapped = false;
     pod.probes = 0;
     probe(pod);

@@ -12,6 +12,9 @@
 
 namespace podsmith::sim {
 
+class Line;
+struct LineShape;
+
 /// A pod of the simulated account. `status` is the API's word.
 struct Pod {
     std::string id, name, status, image, args, cloud, place, cuda, gpu_id, host_suffix, http_ip;
@@ -63,6 +66,7 @@ struct Pod {
     std::set<int> used_ports;
     std::unique_ptr<net::Timer> timer;
     std::unique_ptr<Sandbox> sandbox;
+    std::shared_ptr<Line> line; ///< what `ssh_port` leads to; it ends at the sandbox's sshd
 };
 
 struct PodSettings {
@@ -71,6 +75,8 @@ struct PodSettings {
     bool no_sshd = false;
     bool later = false;       ///< show the fields of the later contract
     double preempt_grace = 5; ///< seconds from SIGTERM to SIGKILL
+    std::string sshd = "openssh";
+    std::shared_ptr<const LineShape> shape;
     std::filesystem::path dir;
     /// Where a network volume lives.
     std::function<std::filesystem::path(const std::string& id)> volume_folder = {};
@@ -124,6 +130,8 @@ private:
     static Amounts hourly(const Pod& pod);
     void after(Pod& pod, double seconds, void (PodBook::*next)(Pod&));
     int fresh_port(Pod& pod);
+    Result<void> open_line(Pod& pod);
+    Result<void> start_sandbox(Pod& pod);
     void finish_preempt(Pod& pod);
     SandboxSpec spec_of(Pod& pod);
     void add_env(Pod& pod, std::map<std::string, std::string>& env) const;

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 constexpr std::string_view kHidden = ".s3compat";
 
 /// One line of a list: a file, a folder's marker or (with a delimiter) a folder as a prefix.
-struct Line {
+struct ListLine {
     std::string name;
     fs::path path;
     bool is_prefix = false;
@@ -29,10 +29,10 @@ bool is_listed(const fs::directory_entry& entry) {
 }
 
 /// What lies directly in the folder of the prefix.
-std::vector<Line> level(const fs::path& root, const std::string& prefix) {
+std::vector<ListLine> level(const fs::path& root, const std::string& prefix) {
     const auto slash = prefix.rfind('/');
     const std::string folder = slash == std::string::npos ? "" : prefix.substr(0, slash + 1);
-    std::vector<Line> lines;
+    std::vector<ListLine> lines;
     std::error_code code;
     for (const auto& entry : fs::directory_iterator(root / folder, code)) {
         const bool is_folder = entry.is_directory(code);
@@ -45,8 +45,8 @@ std::vector<Line> level(const fs::path& root, const std::string& prefix) {
     return lines;
 }
 
-std::vector<Line> everything(const fs::path& root, const std::string& prefix) {
-    std::vector<Line> lines;
+std::vector<ListLine> everything(const fs::path& root, const std::string& prefix) {
+    std::vector<ListLine> lines;
     std::error_code code;
     for (auto entry = fs::recursive_directory_iterator(root, code);
          entry != fs::recursive_directory_iterator(); entry.increment(code)) {
@@ -98,15 +98,16 @@ Response S3Api::list_objects(const Request& request, const Target& target, bool 
         std::from_chars(asked->data(), asked->data() + asked->size(), number);
         most = std::min(most, number);
     }
-    std::vector<Line> lines =
+    std::vector<ListLine> lines =
         delimiter.empty() ? everything(target.root, prefix) : level(target.root, prefix);
-    std::sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) { return a.name < b.name; });
+    std::sort(lines.begin(), lines.end(),
+              [](const ListLine& a, const ListLine& b) { return a.name < b.name; });
     const std::string token = request.query_value("continuation-token").value_or("");
     const std::string after = !is_second       ? request.query_value("marker").value_or("")
                               : !token.empty() ? base64_decode(token)
                                                : request.query_value("start-after").value_or("");
     const auto begin =
-        std::find_if(lines.begin(), lines.end(), [&](const Line& line) { return line.name > after; });
+        std::find_if(lines.begin(), lines.end(), [&](const ListLine& line) { return line.name > after; });
     const auto end = begin + static_cast<std::ptrdiff_t>(
                                  std::min<std::size_t>(most, static_cast<std::size_t>(lines.end() - begin)));
     const bool is_truncated = end != lines.end() && most > 0;

@@ -87,15 +87,24 @@ int wait_for(pid_t pid) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-Result<void> probe() {
-    const char* install = "install them: apt-get install bubblewrap openssh-server openssh-client";
+Result<void> check_programs(const std::string& sshd) {
+    std::vector<std::string> names{"bwrap", "ssh-keygen", "bash"};
+    if (sshd == "dropbear")
+        add(names, {"dropbear", "dropbearkey"});
+    else
+        names.push_back("sshd");
     std::string missing;
-    for (const char* name : {"bwrap", "sshd", "ssh-keygen", "bash"})
+    for (const std::string& name : names)
         if (find_program(name).empty())
-            missing += fmt::format("{}{}", missing.empty() ? "" : ", ", std::string(name));
-    if (!missing.empty())
-        return fail(Kind::invalid, "simulated pods need programs that this machine lacks: " + missing,
-                    install);
+            missing += fmt::format("{}{}", missing.empty() ? "" : ", ", name);
+    if (missing.empty())
+        return {};
+    return fail(Kind::invalid, "simulated pods need programs that this machine lacks: " + missing,
+                fmt::format("install them: apt-get install bubblewrap openssh-client {}",
+                            sshd == "dropbear" ? "dropbear-bin" : "openssh-server"));
+}
+
+Result<void> probe() {
     std::vector<std::string> argv = common_argv(find_program("bwrap"), "");
     argv.push_back("/bin/true");
     Result<Spawned> child = spawn(argv, {});
@@ -272,13 +281,14 @@ std::map<std::string, std::string> full_env(const SandboxSpec& spec) {
     env.emplace("HOME", "/root");
     env.emplace("LANG", "C.UTF-8");
     env.emplace("HOSTNAME", spec.pod_id);
-    env.emplace("RUNPOD_TCP_PORT_22", std::to_string(spec.ssh_port));
     return env;
 }
 
 } // namespace
 
-Result<void> Sandbox::available() {
+Result<void> Sandbox::available(const std::string& sshd) {
+    if (Result<void> there = check_programs(sshd); !there)
+        return there;
     // Asked for each pod, and the answer does not change while we run, so the good one is kept.
     static std::optional<Result<void>> known;
     if (!known || !*known)
@@ -287,7 +297,7 @@ Result<void> Sandbox::available() {
 }
 
 Result<std::unique_ptr<Sandbox>> Sandbox::start(Loop& loop, SandboxSpec spec) {
-    if (Result<void> able = available(); !able)
+    if (Result<void> able = available(spec.sshd); !able)
         return fail(able.error());
     if (spec.ssh_port == 0) {
         Result<int> port = reserve_port();

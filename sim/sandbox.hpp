@@ -23,7 +23,8 @@ struct SandboxSpec {
     int gpu_count = 1;
     std::string gpu_name;
     int gpu_memory_gb = 0;
-    int ssh_port = 0; ///< 0: pick a free loopback port
+    int ssh_port = 0;             ///< 0: pick a free loopback port
+    std::string sshd = "openssh"; ///< or "dropbear"
     /// `source` is "container" or "system"; called on the loop.
     std::function<void(const std::string& source, const std::string& line)> on_log;
     /// The container ended by itself; called on the loop, once, and never after stop().
@@ -35,9 +36,9 @@ struct SandboxSpec {
 /// user.
 class Sandbox {
 public:
-    /// Kind invalid, with the remedy as hint, when bubblewrap, user namespaces, sshd or ssh-keygen are
-    /// missing. Runs a short-lived sandbox the first time (some 10 ms).
-    static Result<void> available();
+    /// Kind invalid, with the remedy as hint, when bubblewrap, user namespaces, ssh-keygen or that SSH server
+    /// are missing. Runs a short-lived sandbox the first time (some 10 ms).
+    static Result<void> available(const std::string& sshd = "openssh");
     /// Starts it; does not wait for sshd. Call on the loop's thread, which must outlive the sandbox. Kind io
     /// or invalid.
     static Result<std::unique_ptr<Sandbox>> start(net::Loop& loop, SandboxSpec spec);

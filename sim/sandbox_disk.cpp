@@ -46,10 +46,11 @@ std::string host_file(const fs::path& path) {
 /// What SSH sessions may know although they do not see the pod's environment: the GPU, knobs of the stand-ins
 /// (SIM_*), and where "huggingface.co" is, which outside the simulator the DNS would say.
 std::string knobs(const SandboxSpec& spec) {
-    std::string text = fmt::format("SIM_GPU_COUNT={}\nSIM_GPU_NAME={}\nSIM_GPU_MEMORY_GB={}\n",
-                                   spec.gpu_count, spec.gpu_name, spec.gpu_memory_gb);
+    std::string text = fmt::format("SIM_GPU_COUNT={}\nSIM_GPU_NAME={}\nSIM_GPU_MEMORY_GB={}\nSIM_SSHD={}\n",
+                                   spec.gpu_count, spec.gpu_name, spec.gpu_memory_gb, spec.sshd);
     for (const auto& [name, value] : spec.env)
-        if ((name.starts_with("SIM_") && !name.starts_with("SIM_GPU_")) || name == "HF_ENDPOINT")
+        if ((name.starts_with("SIM_") && !name.starts_with("SIM_GPU_") && name != "SIM_SSHD") ||
+            name == "HF_ENDPOINT")
             text += name + "=" + value.substr(0, value.find('\n')) + "\n";
     return text;
 }
@@ -81,6 +82,7 @@ Result<void> write_etc(const SandboxSpec& spec, const fs::path& etc, bool as_roo
         // `*` is "no password"; `!` would be "locked", and sshd refuses such an account.
         {"shadow", "root:*:19000:0:99999:7:::\nsshd:*:19000:0:99999:7:::\n"},
         {"nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n"},
+        {"shells", "/bin/sh\n/bin/bash\n"}, // Dropbear lets nobody in with another
         {"hosts", fmt::format("127.0.0.1 localhost {}\n", spec.pod_id)},
         {"hostname", spec.pod_id + "\n"},
         {"resolv.conf", host_file("/etc/resolv.conf")},

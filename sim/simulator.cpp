@@ -53,7 +53,7 @@ struct Simulator::Impl {
 
 Result<void> Simulator::Impl::prepare() {
     if (!options.no_sshd)
-        if (auto able = Sandbox::available(); !able)
+        if (auto able = Sandbox::available(options.sshd); !able)
             return fail(Error(able.error()).in("simulated pods with a real sshd"));
     auto made = Scratch::make(options.dir);
     if (!made)
@@ -63,7 +63,8 @@ Result<void> Simulator::Impl::prepare() {
     std::string key_text = options.api_key.empty() ? "rpa_sim" + system.random_tag(40) : options.api_key;
     api_key = Secret(std::move(key_text), "RUNPOD_API_KEY");
     hub_token = Secret("hf_sim" + system.random_tag(31), "HF_TOKEN");
-    core->rtt = options.rtt / 1000;
+    core->shape->rtt = options.rtt / 1000;
+    core->shape->bandwidth = options.bandwidth * kMegabit;
     if (!options.record.empty())
         if (auto opened = core->record.open(options.record); !opened)
             return fail(opened.error());
@@ -97,6 +98,8 @@ Result<void> Simulator::Impl::build() {
     runpod.pods.preempt_grace = options.preempt_grace;
     runpod.lenient_include = options.lenient_include;
     runpod.no_volume_stop = options.no_volume_stop;
+    runpod.pods.sshd = options.sshd;
+    runpod.pods.shape = core->shape;
     runpod.pods.dir = scratch.path();
     // A real container finds the real services by their names; here it needs their addresses.
     runpod.pods.world = {{"RUNPOD_API_URL", api_server->url()}, {"HF_ENDPOINT", hub_server->url()}};

@@ -5,7 +5,7 @@ set(SIM_POD_SOURCES
   hub_tree.cpp)
 set(SIM_STANDINS_BASE ${CMAKE_CURRENT_LIST_DIR}/standins)
 set(SIM_STANDINS "")
-foreach(name init.sh start.sh
+foreach(name init.sh sshd.sh start.sh
     bin/accelerate bin/apt bin/apt-get bin/df bin/git bin/git-lfs bin/nvidia-smi bin/pip bin/pip3 bin/python bin/python3
     bin/python3.11 bin/service
     lib/accelerate.lua lib/hub_push.lua lib/hub_upload.lua lib/trainer_checks.lua lib/trainer_env.lua lib/trainer_faults.lua

@@ -46,6 +46,7 @@ sync::Options check_transfer(lua_State* L, int index) {
     options.local =
         Runtime::of(L).loop().system().expand(field_string(L, index, "local").value_or("")).string();
     options.remote = field_string(L, index, "remote").value_or("");
+    options.place = field_string(L, index, "place").value_or("");
     options.ignore.with_defaults = field_bool(L, index, "default_ignores").value_or(true);
     if (const auto list = field_json(L, index, "exclude"))
         for (const auto& item : *list)
@@ -53,6 +54,7 @@ sync::Options check_transfer(lua_State* L, int index) {
     options.dry_run = field_bool(L, index, "dry_run").value_or(false);
     options.remove = field_bool(L, index, "delete").value_or(false);
     options.allow_empty = field_bool(L, index, "allow_empty").value_or(false);
+    options.compress = field_bool(L, index, "compress").value_or(true);
     options.state = Runtime::of(L).loop().system().state_dir();
     return options;
 }

@@ -13,6 +13,8 @@ constexpr unsigned kPacket = LIBSSH2_CHANNEL_PACKET_DEFAULT;
 constexpr std::size_t kReadBuffer = 128 * 1024;
 constexpr int kRetries = 20;
 constexpr double kRetryPause = 0.1;
+constexpr double kNear = 0.002; // seconds of a round trip
+constexpr unsigned long kNearBacklog = 512 * 1024;
 
 Error closed_error(const Transport& transport, std::string_view doing) {
     if (transport.failure())
@@ -209,6 +211,16 @@ bool Channel::is_closed_by_peer() const {
     return code == 0;
 }
 
+// On a short line little is kept under way: OpenSSH moves all that a command has not read yet about in
+// memory, again and again, which with a full window costs more than decrypting it.
+bool Channel::has_room() const {
+    if (transport_->round_trip() > kNear)
+        return true;
+    unsigned long whole = 0;
+    const unsigned long left = libssh2_channel_window_write_ex(raw_, &whole);
+    return whole < left + kNearBacklog;
+}
+
 long Channel::read_stream(Stream stream) {
     if (buffer_.empty())
         buffer_.resize(kReadBuffer);
@@ -237,6 +249,10 @@ Async<void> pump_input(std::shared_ptr<Channel> channel) {
             continue;
         if (!channel->queue_.empty() && transport->is_congested()) {
             co_await transport->drained.wait(seen_drained);
+            continue;
+        }
+        if (!channel->queue_.empty() && !channel->has_room()) {
+            co_await transport->input.wait(seen);
             continue;
         }
         if (!channel->queue_.empty()) {

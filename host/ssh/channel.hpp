@@ -37,6 +37,7 @@ private:
 
     void start_pump();
     bool is_closed_by_peer() const;
+    bool has_room() const;
     long read_stream(Stream stream);
     Chunk take(Stream stream, long count);
 

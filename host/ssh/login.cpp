@@ -174,7 +174,8 @@ int sign_request(LIBSSH2_SESSION*, unsigned char** signature, size_t* length, co
 std::string shown_blob(const Identity& identity) {
     const std::string blob = identity.key ? identity.key->blob(identity.key->type()) : identity.agent_blob;
     WireReader reader(blob);
-    if (reader.string() != "ssh-rsa" || libssh2_version(kFirstWithRsaSha2))
+    const bool is_rsa = reader.string() == "ssh-rsa";
+    if (!is_rsa || libssh2_version(kFirstWithRsaSha2))
         return blob;
     std::string renamed;
     put_string(renamed, "rsa-sha2-512");
@@ -225,8 +226,19 @@ Async<bool> try_identity(std::shared_ptr<Transport> transport, std::string user,
     co_return *code == 0;
 }
 
+bool is_dropbear(Transport& transport) {
+    const char* banner = libssh2_session_banner_get(transport.session());
+    return banner && std::string_view(banner).find("dropbear") != std::string_view::npos;
+}
+
 tl::unexpected<Error> refused_error(const std::string& doing, const std::vector<std::string>& refused,
-                                    const std::string& problem) {
+                                    const std::string& problem, bool is_old_rsa) {
+    if (is_old_rsa)
+        return fail(
+            Kind::auth, fmt::format("{}: the server refused key {}", doing, fmt::join(refused, ", ")),
+            fmt::format("the server is Dropbear, which takes RSA keys from libssh2 1.11 and later (this is "
+                        "{}); use an ed25519 or ecdsa key",
+                        libssh2_version(0)));
     if (refused.size() == 1)
         return fail(Kind::auth, fmt::format("{}: the server refused key {}", doing, refused[0]),
                     "is its .pub among the pod's PUBLIC_KEY?");
@@ -253,7 +265,10 @@ Async<std::string> authenticate(std::shared_ptr<Transport> transport, ConnectReq
     const std::string doing = "log in to " + transport->name();
     std::vector<std::string> refused;
     std::string problem;
+    bool is_old_rsa = false;
     for (const Identity& identity : request.identities) {
+        is_old_rsa =
+            is_old_rsa || (is_dropbear(*transport) && shown_blob(identity).find("rsa-sha2-512") == 4);
         Async<bool> trying = try_identity(transport, request.user, request.agent_socket, identity);
         Result<bool> accepted = co_await std::move(trying);
         if (accepted && *accepted)
@@ -265,7 +280,7 @@ Async<std::string> authenticate(std::shared_ptr<Transport> transport, ConnectReq
         else // the agent would not: another key may do
             problem += " (" + accepted.error().message + ")";
     }
-    co_return refused_error(doing, refused, problem);
+    co_return refused_error(doing, refused, problem, is_old_rsa);
 }
 
 Async<HostKey> enter(std::shared_ptr<Transport> transport, ConnectRequest request) {

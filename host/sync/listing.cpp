@@ -5,6 +5,7 @@
 #include "sync/jobs.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 
 namespace podsmith::sync {
@@ -72,6 +73,12 @@ std::vector<std::vector<Entry>> split_segments(std::vector<Entry> all, const ssh
 std::string part_name(const Entry& entry) {
     return "large-" +
            sha256_hex(fmt::format("{}\n{}\n{}", entry.size, entry.mtime, entry.path)).substr(0, 24);
+}
+
+std::string words_of(const char* verb, const Options& options, const ssh::Session& session) {
+    const std::string local = std::filesystem::absolute(options.local).lexically_normal().string();
+    return fmt::format("{}\n{}\n{}\n{}", verb, local, options.remote,
+                       options.place.empty() ? session.name() : options.place);
 }
 
 void note_changes(Summary& summary, const Plan& plan) {

@@ -30,6 +30,9 @@ std::vector<std::vector<Entry>> split_segments(std::vector<Entry> all, const ssh
 /// changed since begins anew.
 std::string part_name(const Entry& entry);
 
+/// What makes two calls the same transfer, of which one runs at a time and which goes on after a cut.
+std::string words_of(const char* verb, const Options& options, const ssh::Session& session);
+
 /// Writes down what a plan will do.
 void note_changes(Summary& summary, const Plan& plan);
 

@@ -34,6 +34,7 @@ find / -maxdepth 0 -printf '' 2>/dev/null && gnu=gnu
 printf 'podsmith-manifest-1\0'
 [ "$gnu" ] && printf 'gnu '
 has python3
+has gzip
 if [ -d "$1" ]; then printf folder; elif [ -e "$1" ] || [ -L "$1" ]; then printf file; else printf absent; fi
 printf '\0'
 [ -d "$1" ] || exit 0
@@ -236,6 +237,7 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string& only) 
     };
     manifest.has_fraction = has("gnu");
     manifest.has_python = has("python3");
+    manifest.has_gzip = has("gzip");
     manifest.is_folder = has("folder");
     manifest.exists = manifest.is_folder || has("file");
     if (!manifest.exists && !has("absent"))

@@ -12,6 +12,7 @@ struct Manifest {
     bool is_folder = false;    ///< and is a folder
     bool has_fraction = false; ///< its tools know fractions of a second
     bool has_python = false;
+    bool has_gzip = false;
     Tree tree;
     /// What earlier transfers left in the stage folder, below it; by path.
     Tree staged;

@@ -194,17 +194,37 @@ void note_done(Pull& pull, const Entry& entry) {
     pull.summary.bytes += entry.size;
 }
 
+bool may_pack(const Pull& pull, const ssh::Session& session) {
+    return pull.options.compress && pull.manifest.has_gzip && is_far(session);
+}
+
+// Some of the names, from all over the list; none where packing cannot help.
+std::vector<std::string> samples_of(const Pull& pull, const std::vector<Entry>& entries,
+                                    const ssh::Session& session) {
+    constexpr std::size_t kSamples = 8;
+    constexpr std::uint64_t kWorthIt = 256u << 10;
+    std::uint64_t bytes = 0;
+    for (const Entry& entry : entries)
+        bytes += entry.size;
+    std::vector<std::string> names;
+    if (bytes < kWorthIt || !may_pack(pull, session))
+        return names;
+    for (std::size_t i = 0; i < std::min(kSamples, entries.size()); ++i)
+        names.push_back("./" + pull.there(entries[i * entries.size() / std::min(kSamples, entries.size())]));
+    return names;
+}
+
 Async<void> fetch_segment(PullPtr pull, std::vector<Entry> entries, std::shared_ptr<ssh::Session> session) {
     std::string names;
     for (const Entry& entry : entries)
         names += "./" + pull->there(entry) + '\0';
+    std::string line = send_files_command(pull->target, samples_of(*pull, entries, *session));
     auto sink =
         std::make_shared<SegmentSink>(pull->tree, "s" + std::to_string(pull->segments++), std::move(entries));
     StreamHandler handler;
     handler.take = [sink](std::string_view bytes) { return sink->take(bytes); };
     handler.check = [sink](const std::vector<std::string>& hashes) { return sink->check(hashes); };
     handler.received = [pull](std::size_t bytes) { pull->progress->bytes += bytes; };
-    std::string line = send_files_command(pull->target);
     Async<ssh::ExecResult> reading =
         read_stream(pull->loop, session, std::move(line), std::move(names), std::move(handler));
     Result<ssh::ExecResult> result = co_await std::move(reading);
@@ -252,8 +272,8 @@ Async<void> fetch_range(PullPtr pull, std::shared_ptr<LargePull> file, Piece pie
     };
     handler.received = [pull](std::size_t bytes) { pull->progress->bytes += bytes; };
     const std::uint64_t count = (piece.size + kPieceUnit - 1) / kPieceUnit;
-    std::string line =
-        send_range_command(pull->target, pull->there(file->entry), piece.offset / kPieceUnit, count);
+    std::string line = send_range_command(pull->target, pull->there(file->entry), piece.offset / kPieceUnit,
+                                          count, may_pack(*pull, *session));
     Async<ssh::ExecResult> reading =
         read_stream(pull->loop, session, std::move(line), "", std::move(handler));
     Result<ssh::ExecResult> result = co_await std::move(reading);
@@ -424,8 +444,7 @@ Async<Summary> pull(net::Loop& loop, std::shared_ptr<ssh::Session> session, Opti
         co_return fail(Kind::invalid, "pull: a path is missing",
                        "give the path on the other side and the local one");
     std::function<Result<Claim>()> claiming = [pull, tag = loop.system().random_tag(24)] {
-        const std::string local = std::filesystem::absolute(pull->options.local).lexically_normal().string();
-        return claim(pull->options.state, fmt::format("pull\n{}\n{}", local, pull->options.remote), tag);
+        return claim(pull->options.state, words_of("pull", pull->options, *pull->session), tag);
     };
     Async<Claim> work = loop.offload<Claim>(std::move(claiming));
     Result<Claim> claimed = co_await std::move(work);

@@ -1,10 +1,12 @@
 #include "sync/pull_stream.hpp"
 
 #include "base/text.hpp"
+#include "sync/gzip.hpp"
 #include "sync/jobs.hpp"
 
 #include <fmt/format.h>
 #include <memory>
+#include <optional>
 
 namespace podsmith::sync {
 namespace {
@@ -15,17 +17,38 @@ constexpr std::size_t kMostErrors = 4000;
 // through all that waits.
 constexpr unsigned kFarWindow = 8u << 20;
 
-constexpr std::string_view kSendFiles = R"sh(
+// The first line of the output says whether the rest is a gzip stream.
+constexpr std::string_view kSend = R"sh(
 LC_ALL=C; export LC_ALL
-cd -- "$1" && exec xargs -0 sh -c 'cat -- "$@"; sha256sum -- "$@" >&2' sh
+give() {
+  if [ "$pack" ] && n=$(sample "$@" 2>/dev/null | wc -c) && m=$(sample "$@" 2>/dev/null | gzip -1c | wc -c) &&
+    [ "$((m * 3))" -le "$((n * 2))" ]; then
+    echo packed
+    send "$@" | gzip -1c
+  else
+    echo plain
+    send "$@"
+  fi
+}
+cd -- "$1" || exit 4
+shift
 )sh";
 
+constexpr std::string_view kSendFiles = R"sh(
+sample() { for f; do head -c 65536 -- "$f"; done; }
+send() { xargs -0 sh -c 'cat -- "$@"; sha256sum -- "$@" >&2' sh; }
+pack=$1
+give "$@"
+)sh";
+
+// The file, the offset and the count in MiB, "yes" or "".
 constexpr std::string_view kSendRange = R"sh(
-LC_ALL=C; export LC_ALL
-cd -- "$1" || exit 4
-dd if="$2" bs=1048576 skip="$3" count="$4" 2>/dev/null
-dd if="$2" bs=1048576 skip="$3" count="$4" 2>/dev/null | sha256sum >&2
-stat -c 'is %s %Y' -- "$2" >&2
+sample() { dd if="$1" bs=1048576 skip="$2" count=1; }
+send() { dd if="$1" bs=1048576 skip="$2" count="$3" 2>/dev/null; }
+pack=$4
+give "$@"
+send "$@" | sha256sum >&2
+stat -c 'is %s %Y' -- "$1" >&2
 )sh";
 
 bool is_hash(std::string_view text) {
@@ -56,6 +79,35 @@ private:
     std::string partial_;
 };
 
+// The output of those commands.
+class Content {
+public:
+    Result<void> add(std::string_view bytes, const Unpacker::Take& take) {
+        if (!is_known_) {
+            head_ += bytes;
+            const std::size_t end = head_.find('\n');
+            if (end == std::string::npos && head_.size() < 100)
+                return {};
+            const std::string line = head_.substr(0, end);
+            if (line != "packed" && line != "plain")
+                return fail(
+                    Kind::protocol, "the other side's answer makes no sense: " + line.substr(0, 60),
+                    "does its shell print something at login? what it prints must not reach commands");
+            is_known_ = true;
+            if (line == "packed")
+                unpacker_.emplace();
+            const std::string rest = head_.substr(end + 1);
+            return add(rest, take);
+        }
+        return unpacker_ ? unpacker_->add(bytes, take) : take(bytes);
+    }
+
+private:
+    std::string head_;
+    bool is_known_ = false;
+    std::optional<Unpacker> unpacker_;
+};
+
 } // namespace
 
 net::Async<ssh::ExecResult> read_stream(net::Loop& loop, std::shared_ptr<ssh::Session> session,
@@ -70,6 +122,7 @@ net::Async<ssh::ExecResult> read_stream(net::Loop& loop, std::shared_ptr<ssh::Se
         co_return fail(process.error());
     Lines lines;
     auto content = std::make_shared<std::string>();
+    auto decoder = std::make_shared<Content>();
     bool is_open = true;
     while (is_open) {
         net::Async<std::optional<ssh::Chunk>> reading = (*process)->read();
@@ -86,17 +139,27 @@ net::Async<ssh::ExecResult> read_stream(net::Loop& loop, std::shared_ptr<ssh::Se
         auto hashes = std::make_shared<std::vector<std::string>>(std::move(lines.hashes));
         lines.hashes.clear();
         auto bytes = std::exchange(content, std::make_shared<std::string>());
-        if (handler.received)
-            handler.received(bytes->size());
-        std::function<Result<void>()> work = [bytes, hashes, handler]() -> Result<void> {
-            if (Result<void> taken = handler.take(*bytes); !taken)
-                return taken;
-            return handler.check(*hashes);
+        std::function<Result<std::size_t>()> work = [bytes, hashes, handler,
+                                                     decoder]() -> Result<std::size_t> {
+            std::size_t size = 0;
+            const Unpacker::Take take = [&](std::string_view part) {
+                size += part.size();
+                return handler.take(part);
+            };
+            if (Result<void> taken = decoder->add(*bytes, take); !taken)
+                return fail(taken.error());
+            if (Result<void> empty = handler.take({}); !empty) // files without a byte wait for none
+                return fail(empty.error());
+            if (Result<void> checked = handler.check(*hashes); !checked)
+                return fail(checked.error());
+            return size;
         };
-        net::Async<void> handling = loop.offload<void>(std::move(work));
-        Result<void> handled = co_await std::move(handling);
+        net::Async<std::size_t> handling = loop.offload<std::size_t>(std::move(work));
+        Result<std::size_t> handled = co_await std::move(handling);
         if (!handled)
             co_return fail(handled.error());
+        if (handler.received)
+            handler.received(*handled);
     }
     net::Async<ssh::Exit> waiting = (*process)->wait();
     Result<ssh::Exit> exit = co_await std::move(waiting);
@@ -108,14 +171,20 @@ net::Async<ssh::ExecResult> read_stream(net::Loop& loop, std::shared_ptr<ssh::Se
     co_return result;
 }
 
-std::string send_files_command(const std::string& target) {
-    return fmt::format("exec sh -c {} sh {}", shell_quote(kSendFiles), shell_quote(target));
+std::string send_files_command(const std::string& target, const std::vector<std::string>& samples) {
+    std::string line =
+        fmt::format("exec sh -c {} sh {}", shell_quote(std::string(kSend) + std::string(kSendFiles)),
+                    shell_quote(target));
+    for (const std::string& sample : samples)
+        line += " " + shell_quote(sample);
+    return line;
 }
 
 std::string send_range_command(const std::string& target, const std::string& path, std::uint64_t offset,
-                               std::uint64_t count) {
-    return fmt::format("exec sh -c {} sh {} {} {} {}", shell_quote(kSendRange), shell_quote(target),
-                       shell_quote("./" + path), offset, count);
+                               std::uint64_t count, bool may_pack) {
+    return fmt::format("exec sh -c {} sh {} {} {} {} {}",
+                       shell_quote(std::string(kSend) + std::string(kSendRange)), shell_quote(target),
+                       shell_quote("./" + path), offset, count, may_pack ? "yes" : "''");
 }
 
 } // namespace podsmith::sync

@@ -1,4 +1,5 @@
 #include "sync/claim.hpp"
+#include "sync/gzip.hpp"
 #include "sync/jobs.hpp"
 #include "sync/listing.hpp"
 #include "sync/manifest.hpp"
@@ -191,16 +192,16 @@ void note_done(Push& push, const std::vector<Entry>& entries) {
         push.summary.bytes += entry.size;
 }
 
-// "bad 17": the lines of the list whose files differ.
+// "bad 17": which files differ.
 Error differing(const Push& push, const SegmentSource& source, const std::string& said) {
     std::string names;
     std::size_t count = 0;
     for (const std::string& line : split(said, '\n')) {
         if (!line.starts_with("bad "))
             continue;
-        const auto index = static_cast<std::size_t>(std::strtoul(line.c_str() + 4, nullptr, 10));
-        if (index < source.checked_count() && count++ < 3)
-            names += (names.empty() ? "" : ", ") + source.checked(index);
+        const std::string* name = source.checked(std::strtoul(line.c_str() + 4, nullptr, 10));
+        if (name && count++ < 3)
+            names += (names.empty() ? "" : ", ") + *name;
     }
     Error error;
     error.kind = Kind::protocol;
@@ -215,29 +216,59 @@ std::shared_ptr<SegmentSource> make_source(Push& push, std::vector<Entry> entrie
     facts.root = push.options.local;
     facts.file = push.file;
     facts.number = "s" + std::to_string(push.segments++);
-    // Where python puts the files in place it sets their times as well: a third of the stream for small
-    // files.
-    facts.with_fraction = push.manifest.has_fraction && !push.manifest.has_python;
+    facts.for_python = with_content && push.manifest.has_python;
+    facts.with_fraction = push.manifest.has_fraction;
     facts.with_content = with_content;
     facts.new_folders = push.new_parents(entries);
     return std::make_shared<SegmentSource>(std::move(facts), std::move(entries));
 }
 
-Async<ssh::ExecResult> run_segment(PushPtr push, std::shared_ptr<ssh::Session> session,
-                                   std::shared_ptr<SegmentSource> source, std::string attempt) {
-    const std::string line = segment_command(push->stage, attempt, source->number());
-    ssh::Source next = [source] { return source->next(); };
+// Feeds a command on the other side. What its bytes stand for is added to the progress, and to `counted`.
+Async<ssh::ExecResult> feed(PushPtr push, std::shared_ptr<ssh::Session> session, std::string line,
+                            ssh::Source next, bool is_packed, std::shared_ptr<std::uint64_t> counted) {
+    const std::shared_ptr<Packed> packing = is_packed ? std::make_shared<Packed>() : nullptr;
+    if (packing)
+        next = packed(std::move(next), packing);
     auto in_stream = std::make_shared<std::uint64_t>(0);
-    ssh::Sent sent = [push, in_stream](std::size_t bytes) {
+    ssh::Sent sent = [push, packing, in_stream, counted](std::size_t bytes) {
         *in_stream += bytes;
-        push->progress->bytes += bytes;
+        const std::uint64_t now = packing ? packing->unpacked(*in_stream) : *in_stream;
+        push->progress->bytes += now - *counted;
+        *counted = now;
     };
-    Async<ssh::ExecResult> feeding = ssh::feed(push->loop, session, line, std::move(next), std::move(sent));
+    Async<ssh::ExecResult> feeding =
+        ssh::feed(push->loop, std::move(session), std::move(line), std::move(next), std::move(sent));
     Result<ssh::ExecResult> result = co_await std::move(feeding);
-    // The stream is a little longer than the files in it.
-    push->progress->bytes -= *in_stream;
     if (!result)
         co_return fail(result.error().in(push->doing));
+    co_return result;
+}
+
+// Over a long line, what gets smaller by it is packed; each stream for itself, since a tree may hold both
+// kinds.
+Async<bool> is_worth_packing(PushPtr push, std::shared_ptr<ssh::Session> session,
+                             std::vector<Extent> extents) {
+    if (!push->options.compress || !push->manifest.has_gzip || !is_far(*session))
+        co_return false;
+    std::function<Result<bool>()> sample = [list = std::move(extents)]() -> Result<bool> {
+        return shrinks(list);
+    };
+    Async<bool> sampling = push->loop.offload<bool>(std::move(sample));
+    Result<bool> worth = co_await std::move(sampling);
+    co_return worth;
+}
+
+Async<ssh::ExecResult> run_segment(PushPtr push, std::shared_ptr<ssh::Session> session,
+                                   std::shared_ptr<SegmentSource> source, std::string line, bool is_packed) {
+    ssh::Source next = [source] { return source->next(); };
+    auto counted = std::make_shared<std::uint64_t>(0);
+    Async<ssh::ExecResult> feeding =
+        feed(push, std::move(session), std::move(line), std::move(next), is_packed, counted);
+    Result<ssh::ExecResult> result = co_await std::move(feeding);
+    // The stream is a little longer than the files in it.
+    push->progress->bytes -= *counted;
+    if (!result)
+        co_return result;
     for (const Entry& entry : source->entries())
         push->progress->bytes += entry.size;
     co_return result;
@@ -245,7 +276,12 @@ Async<ssh::ExecResult> run_segment(PushPtr push, std::shared_ptr<ssh::Session> s
 
 Async<void> send_segment(PushPtr push, std::vector<Entry> entries, std::shared_ptr<ssh::Session> session) {
     std::shared_ptr<SegmentSource> source = make_source(*push, std::move(entries), true);
-    Async<ssh::ExecResult> running = run_segment(push, session, source, push->stage.attempt);
+    Async<bool> sampling = is_worth_packing(push, session, source->extents());
+    Result<bool> is_packed = co_await std::move(sampling);
+    if (!is_packed)
+        co_return fail(is_packed.error().in(push->doing));
+    std::string line = segment_command(push->stage, source->number(), *is_packed);
+    Async<ssh::ExecResult> running = run_segment(push, session, source, std::move(line), *is_packed);
     Result<ssh::ExecResult> result = co_await std::move(running);
     if (!result)
         co_return fail(result.error());
@@ -261,7 +297,8 @@ Async<void> send_segment(PushPtr push, std::vector<Entry> entries, std::shared_p
 // What an earlier attempt brought over whole is checked and put in place. When that does not work it is sent.
 Async<void> adopt(PushPtr push, std::string attempt, std::vector<Entry> entries) {
     std::shared_ptr<SegmentSource> source = make_source(*push, entries, false);
-    Async<ssh::ExecResult> running = run_segment(push, push->session, source, attempt);
+    std::string line = adopt_command(push->stage, attempt, source->number());
+    Async<ssh::ExecResult> running = run_segment(push, push->session, source, std::move(line), false);
     Result<ssh::ExecResult> result = co_await std::move(running);
     if (!result)
         co_return fail(result.error());
@@ -357,18 +394,21 @@ Async<bool> is_there(PushPtr push, std::shared_ptr<LargeFile> file, Piece piece,
 
 Async<void> send_range(PushPtr push, std::shared_ptr<LargeFile> file, Piece piece,
                        std::shared_ptr<ssh::Session> session) {
+    std::vector<Extent> extents{Extent{file->path, piece.offset, piece.size}};
+    Async<bool> sampling = is_worth_packing(push, session, std::move(extents));
+    Result<bool> is_packed = co_await std::move(sampling);
+    if (!is_packed)
+        co_return fail(is_packed.error().in(push->doing));
     auto source = std::make_shared<PieceSource>(file->path, piece.offset, piece.size);
     ssh::Source next = [source] { return source->next(); };
-    auto count = std::make_shared<std::uint64_t>(0);
-    ssh::Sent sent = [push, count](std::size_t bytes) {
-        *count += bytes;
-        push->progress->bytes += bytes;
-    };
-    const std::string line = write_piece_command(push->stage, piece);
-    Async<ssh::ExecResult> feeding = ssh::feed(push->loop, session, line, std::move(next), std::move(sent));
+    auto counted = std::make_shared<std::uint64_t>(0);
+    std::string line = write_piece_command(push->stage, piece, *is_packed);
+    Async<ssh::ExecResult> feeding =
+        feed(push, std::move(session), std::move(line), std::move(next), *is_packed, counted);
     Result<ssh::ExecResult> result = co_await std::move(feeding);
     if (!result)
-        co_return fail(result.error().in(push->doing));
+        co_return fail(result.error());
+    push->progress->bytes += piece.size - *counted;
     if (result->exit.code != 0)
         co_return fail(push->error(*result));
     if (result->out.substr(0, 64) == source->hex())
@@ -505,8 +545,7 @@ Async<Summary> push(net::Loop& loop, std::shared_ptr<ssh::Session> session, Opti
     const double begun = loop.system().monotonic();
     auto push = std::make_shared<Push>(loop, std::move(session), std::move(options), std::move(progress));
     std::function<Result<Claim>()> claiming = [push, tag = loop.system().random_tag(24)] {
-        const std::string local = std::filesystem::absolute(push->options.local).lexically_normal().string();
-        return claim(push->options.state, fmt::format("push\n{}\n{}", local, push->options.remote), tag);
+        return claim(push->options.state, words_of("push", push->options, *push->session), tag);
     };
     Async<Claim> work = loop.offload<Claim>(std::move(claiming));
     Result<Claim> claimed = co_await std::move(work);

@@ -17,6 +17,10 @@ umask 077
 cd -- "$1" && mkdir -p "$2/$3/t" && cd "$2/$3" || exit 4
 )sh";
 
+constexpr std::string_view kUnpack = R"sh(tar -xpf - || exit 5
+[ -f $4.end ] || exit 6
+)sh";
+
 // Names with a newline come with a backslash in front of the hash (GNU) or broken over two lines (busybox).
 constexpr std::string_view kCheckAndPlace = R"sh(
 if [ -s $4.files ]; then
@@ -36,42 +40,74 @@ if [ -s $4.folders ]; then (cd ../.. && xargs -0 mkdir -p --) <$4.folders || exi
 rm -f $4.*
 )sh";
 
-constexpr std::string_view kCheckAndPlacePython = R"py(
-import hashlib, os, shutil, sys
-n = sys.argv[1]
-def names(kind):
-    with open(n + "." + kind, "rb") as f: return f.read().split(b"\0")[:-1]
-def digest(name):
-    f = os.open(name, os.O_RDONLY)
-    b = os.read(f, 1 << 17)
-    h = hashlib.sha256(b)
-    while len(b) == 1 << 17:
-        b = os.read(f, 1 << 17)
-        h.update(b)
-    os.close(f)
-    return h.hexdigest()
-with open(n + ".sums") as f: sums = f.read().split()
-bad = [i for i, (name, want) in enumerate(zip(names("files"), sums)) if digest(name) != want]
-for i in bad: print("bad", i)
-if bad: sys.exit(7)
-try:
-    for name in names("folders"): os.makedirs(b"../../" + name, exist_ok=True)
-    places = names("places")
-    for mtime, name in zip(places[::2], places[1::2]):
-        source, place = b"t/" + name, b"../../" + name
-        mtime = int(mtime)
-        os.utime(source, ns=(mtime, mtime), follow_symlinks=False)
-        try: os.rename(source, place)
-        except OSError as e:
-            if e.errno != 18: raise
-            beside = os.path.dirname(place) + b"/.podsmith-part-" + os.path.basename(place)[:200]
-            shutil.copy2(source, beside, follow_symlinks=False)
-            os.rename(beside, place)
-            os.unlink(source)
-except OSError as e:
-    sys.stderr.write("%s: %s\n" % (os.fsdecode(e.filename2 or e.filename or b"").replace("../../", ""), e.strerror))
-    sys.exit(4)
-for kind in ("files", "sums", "places", "folders", "moves", "end"): os.unlink(n + "." + kind)
+// Records, each a line and what it announces: "d N" and a folder's path of N bytes; "l N SIZE MTIME", the
+// path and a link's target; "f N SIZE MTIME MODE", the path, the content, and its hash behind a "k", or an
+// "x" when the file changed while it was read; "end". A file is written beside the tree, checked, and
+// renamed.
+constexpr std::string_view kReceivePython = R"py(
+import os, sys
+from hashlib import sha256
+MOST = 1 << 20
+def cut(): sys.exit(6)
+def move(temp, place):
+    try: os.rename(temp, place)
+    except OSError as e:
+        if e.errno != 18: raise
+        import shutil
+        beside = os.path.dirname(place) + b"/.podsmith-part-" + os.path.basename(place)[:200]
+        shutil.copy2(temp, beside, follow_symlinks=False)
+        os.rename(beside, place)
+        os.unlink(temp)
+def put(out, data):
+    while data: data = data[os.write(out, data):]
+def receive(temp):
+    path, index, bad = b"", 0, 0
+    f = open(0, "rb", MOST)
+    try:
+        while True:
+            head = f.readline().split()
+            if not head: cut()
+            if head[0] == b"end": return 7 if bad else 0
+            path = f.read(int(head[1]))
+            place = b"../../" + path
+            if head[0] == b"d":
+                os.makedirs(place, exist_ok=True)
+                continue
+            left, mtime = int(head[2]), int(head[3])
+            if head[0] == b"l":
+                os.symlink(f.read(left), temp)
+                os.utime(temp, ns=(mtime, mtime), follow_symlinks=False)
+                move(temp, place)
+                index += 1
+                continue
+            out = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            data = f.read(min(left, MOST))
+            h = sha256(data)
+            put(out, data)
+            left -= len(data)
+            while left:
+                data = f.read(min(left, MOST))
+                if not data: cut()
+                h.update(data)
+                put(out, data)
+                left -= len(data)
+            check = f.read(65)
+            if len(check) != 65: cut()
+            good = check == b"k" + h.hexdigest().encode()
+            if good:
+                os.fchmod(out, int(head[4], 8))
+                os.utime(out, ns=(mtime, mtime))
+            os.close(out)
+            if good: move(temp, place)
+            else: os.unlink(temp)
+            if not good and check[:1] == b"k":
+                print("bad", index)
+                bad += 1
+            index += 1
+    except OSError as e:
+        sys.stderr.write("%s: %s\n" % (os.fsdecode(path), e.strerror))
+        return 4
+sys.exit(receive(sys.argv[1].encode()))
 )py";
 
 constexpr std::string_view kPrepare = R"sh(
@@ -94,10 +130,10 @@ s=$2/$3
 rm -rf -- "$2"
 )sh";
 
-// $4 the part, $5 the offset and $6 the size in MiB.
+// $4 the part, $5 the offset and $6 the size in MiB. "%": where what unpacks comes.
 constexpr std::string_view kWritePiece = R"sh(
 cd .. || exit 4
-said=$(dd of="$4" bs=1048576 seek="$5" conv=notrunc 2>&1 >/dev/null) || { echo "$said" >&2; exit 4; }
+said=$(%dd of="$4" bs=1048576 seek="$5" conv=notrunc 2>&1 >/dev/null) || { echo "$said" >&2; exit 4; }
 )sh";
 constexpr std::string_view kCheckPiece = R"sh(
 cd -- "$1/$2" || exit 4
@@ -158,19 +194,28 @@ std::string mebibytes(std::uint64_t bytes) {
     return std::to_string((bytes + kPieceUnit - 1) / kPieceUnit);
 }
 
-std::string python_line(std::string_view arguments) {
-    return fmt::format("\nexec python3 -I -S -c \"${{{}}}\" {}\n", arguments.substr(0, 1),
-                       arguments.substr(2));
+// When the packed stream is cut short gzip fails, which shows in what it has given.
+constexpr std::string_view unpacking(bool is_packed) {
+    return is_packed ? "gzip -dc | " : "";
+}
+
+std::string python_line(std::string_view arguments, bool is_packed = false) {
+    return fmt::format("\n{}exec python3 -I -S -c \"${{{}}}\" {}\n", unpacking(is_packed),
+                       arguments.substr(0, 1), arguments.substr(2));
 }
 
 } // namespace
 
-std::string segment_command(const Stage& stage, const std::string& attempt, const std::string& number) {
-    const std::string begin = std::string(kEnter) + "tar -xpf - || exit 5\n[ -f $4.end ] || exit 6\n";
-    if (!stage.has_python)
-        return command(stage, attempt, begin, kCheckAndPlace, {number});
-    return command(stage, attempt, begin, python_line("5 \"$4\""),
-                   {number, std::string(kCheckAndPlacePython)});
+std::string segment_command(const Stage& stage, const std::string& number, bool is_packed) {
+    if (stage.has_python)
+        return command(stage, stage.attempt, kEnter, python_line("5 \"$4\"", is_packed),
+                       {number, std::string(kReceivePython)});
+    const std::string begin = fmt::format("{}{}{}", kEnter, unpacking(is_packed), kUnpack);
+    return command(stage, stage.attempt, begin, kCheckAndPlace, {number});
+}
+
+std::string adopt_command(const Stage& stage, const std::string& attempt, const std::string& number) {
+    return command(stage, attempt, std::string(kEnter) + std::string(kUnpack), kCheckAndPlace, {number});
 }
 
 std::string prepare_command(const Stage& stage) {
@@ -181,13 +226,15 @@ std::string finish_command(const Stage& stage) {
     return command(stage, stage.attempt, kEnter, kFinish, {});
 }
 
-std::string write_piece_command(const Stage& stage, const Piece& piece) {
+std::string write_piece_command(const Stage& stage, const Piece& piece, bool is_packed) {
     if (stage.has_python)
         return command(stage, stage.attempt, std::string(kEnter) + "cd .. || exit 4",
-                       python_line("7 \"$4\" \"$5\" \"$6\" write"),
+                       python_line("7 \"$4\" \"$5\" \"$6\" write", is_packed),
                        {piece.part, std::to_string(piece.offset), std::to_string(piece.size),
                         std::string(kPiecePython)});
-    return command(stage, stage.attempt, kEnter, std::string(kWritePiece) + std::string(kHashPiece),
+    std::string script(kWritePiece);
+    script.replace(script.find('%'), 1, unpacking(is_packed));
+    return command(stage, stage.attempt, kEnter, script + std::string(kHashPiece),
                    {piece.part, std::to_string(piece.offset / kPieceUnit), mebibytes(piece.size)});
 }
 

@@ -2,9 +2,10 @@
 #include <cstdint>
 #include <string>
 
-// What runs on the other side during a push: sh and coreutils; python3 does the same faster where it is
-// there. In the target folder lies the stage `.podsmith-part-ID`; in it a folder for each attempt, so that
-// what is left of a broken one cannot get in the way of the next. All of it can be run again at any time.
+// What runs on the other side during a push: tar, sh and coreutils; python3 does the same faster where it is
+// there, since it checks what it gets and places it in one go. In the target folder lies the stage
+// `.podsmith-part-ID`; in it a folder for each attempt, so that what is left of a broken one cannot get in
+// the way of the next. All of it can be run again at any time.
 namespace podsmith::sync {
 
 struct Stage {
@@ -21,8 +22,11 @@ struct Stage {
 inline constexpr int kCutShort = 6;
 inline constexpr int kDiffers = 7;
 
-/// Reads a SegmentSource's stream, checks and places its files. `attempt`: the attempt that has the files.
-std::string segment_command(const Stage& stage, const std::string& attempt, const std::string& number);
+/// Reads a SegmentSource's stream (of records where python3 is there, else of tar), checks and places its
+/// files. `is_packed`: it comes as a gzip stream.
+std::string segment_command(const Stage& stage, const std::string& number, bool is_packed);
+/// Reads the lists alone (a tar stream), checks what an earlier attempt has unpacked, and places it.
+std::string adopt_command(const Stage& stage, const std::string& attempt, const std::string& number);
 /// Reads a tar stream with the list `obstacles` and removes those.
 std::string prepare_command(const Stage& stage);
 /// Reads a tar stream with the lists `removed`, `rmdir`, `folders`, the script `modes` and the archive
@@ -38,7 +42,7 @@ struct Piece {
 /// Pieces begin at multiples of this, since dd counts in it.
 inline constexpr std::uint64_t kPieceUnit = 1u << 20;
 /// Writes its input into the range and prints the range's hash, read again from the file.
-std::string write_piece_command(const Stage& stage, const Piece& piece);
+std::string write_piece_command(const Stage& stage, const Piece& piece, bool is_packed);
 /// Prints the hash of the range as it is.
 std::string check_piece_command(const Stage& stage, const Piece& piece);
 /// Gives the finished part its mode and time and puts it at `place` in the target.

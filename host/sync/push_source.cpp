@@ -47,6 +47,9 @@ Result<std::string> SegmentSource::next() {
     if (is_done_)
         return out;
     out.reserve(kPiece + 64 * 1024);
+    if (facts_.for_python && !std::exchange(has_begun_, true))
+        for (const std::string& folder : facts_.new_folders)
+            out += fmt::format("d {}\n{}", folder.size(), folder);
     while (out.size() < kPiece) {
         if (file_.get() >= 0) {
             if (Result<void> done = read_some(out); !done)
@@ -55,8 +58,7 @@ Result<std::string> SegmentSource::next() {
             if (Result<void> done = open_next(out); !done)
                 return fail(done.error());
         } else {
-            append_lists(out);
-            append_tar_end(out);
+            append_end(out);
             is_done_ = true;
             break;
         }
@@ -64,13 +66,47 @@ Result<std::string> SegmentSource::next() {
     return out;
 }
 
-Result<void> SegmentSource::open_next(std::string& out) {
-    const Entry& entry = entries_[at_];
-    if (facts_.with_content) {
+std::vector<Extent> SegmentSource::extents() const {
+    std::vector<Extent> list;
+    for (const Entry& entry : entries_)
+        if (entry.type == Type::file)
+            list.push_back(Extent{source_of(entry), 0, entry.size});
+    return list;
+}
+
+void SegmentSource::append_head(std::string& out, const Entry& entry) const {
+    if (!facts_.for_python) {
         Entry staged = entry;
         staged.path = "t/" + entry.path;
         append_tar_header(out, staged, facts_.with_fraction);
+    } else if (entry.type == Type::link) {
+        out += fmt::format("l {} {} {}\n{}{}", entry.path.size(), entry.link.size(), entry.mtime, entry.path,
+                           entry.link);
+    } else {
+        out += fmt::format("f {} {} {} {:o}\n{}", entry.path.size(), entry.size, entry.mtime,
+                           entry.mode & 07777, entry.path);
     }
+}
+
+void SegmentSource::append_end(std::string& out) const {
+    if (facts_.for_python) {
+        out += "end\n";
+        return;
+    }
+    append_lists(out);
+    append_tar_end(out);
+}
+
+const std::string* SegmentSource::checked(std::size_t index) const {
+    if (facts_.for_python)
+        return index < entries_.size() ? &entries_[index].path : nullptr;
+    return index < checked_.size() ? &entries_[checked_[index]].path : nullptr;
+}
+
+Result<void> SegmentSource::open_next(std::string& out) {
+    const Entry& entry = entries_[at_];
+    if (facts_.with_content)
+        append_head(out, entry);
     if (entry.type == Type::link) {
         placed_.push_back(at_++);
         return {};
@@ -103,25 +139,29 @@ Result<void> SegmentSource::read_some(std::string& out) {
         hash_.update(std::string_view(target).substr(before));
         left_ -= static_cast<std::uint64_t>(count);
     }
-    if (left_ == 0) {
-        close_file();
-        if (facts_.with_content)
-            append_tar_padding(out, entry.size);
-    }
+    if (left_ == 0)
+        close_file(out);
     return {};
 }
 
-void SegmentSource::close_file() {
+void SegmentSource::close_file(std::string& out) {
     const Entry& entry = entries_[at_];
     struct stat facts {};
     if (::fstat(file_.get(), &facts) != 0 || static_cast<std::uint64_t>(facts.st_size) != entry.size ||
         facts.st_mtim.tv_sec * 1'000'000'000LL + facts.st_mtim.tv_nsec != entry.mtime)
         has_changed_ = true;
-    const std::string sum = hash_.hex();
+    if (facts_.for_python) {
+        out += has_changed_ ? 'x' : 'k';
+        out += hash_.hex();
+    } else {
+        const std::string sum = hash_.hex();
+        sums_ += has_changed_ ? "" : sum + "\n";
+        if (facts_.with_content)
+            append_tar_padding(out, entry.size);
+    }
     if (has_changed_) {
         changed_.push_back(entry.path);
     } else {
-        sums_ += sum + "\n";
         checked_.push_back(at_);
         placed_.push_back(at_);
     }
@@ -153,13 +193,9 @@ void SegmentSource::append_lists(std::string& out) const {
     std::string files;
     for (const std::size_t index : checked_)
         files += "t/" + entries_[index].path + '\0';
-    std::string places;
-    for (const std::size_t index : placed_)
-        places += fmt::format("{}", entries_[index].mtime) + '\0' + entries_[index].path + '\0';
     const std::string& n = facts_.number;
     append_tar_file(out, n + ".files", files);
     append_tar_file(out, n + ".sums", sums_);
-    append_tar_file(out, n + ".places", places);
     append_tar_file(out, n + ".folders", with_zeros(facts_.new_folders));
     append_tar_file(out, n + ".moves", moves());
     append_tar_file(out, n + ".end", "");

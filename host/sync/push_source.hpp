@@ -3,6 +3,7 @@
 #include "base/hash.hpp"
 #include "sync/descriptor.hpp"
 #include "sync/entry.hpp"
+#include "sync/gzip.hpp"
 
 #include <memory>
 #include <string>
@@ -10,17 +11,19 @@
 
 namespace podsmith::sync {
 
-/// Some files and links, as the other side gets them: a tar stream of the things themselves below "t/", then,
-/// since the hashes are known only then, of the lists that say what to check and where to put it.
-/// `next` is called on the pool, one call at a time; the results are read when it has given "".
+/// Some files and links, as the other side gets them. For tar: the things themselves below "t/", then, since
+/// the hashes are known only then, the lists that say what to check and where to put it. For python3:
+/// records, each file's hash behind it (push_scripts.cpp has the format). `next` is called on the pool, one
+/// call at a time; the results are read when it has given "".
 class SegmentSource {
 public:
     struct Facts {
         std::string root;      ///< local folder of the paths
         std::string file = {}; ///< not "": what the one entry is read from
         std::string number;
-        bool with_fraction = true; ///< exact times in the archive; else only in the list of places
-        bool with_content = true;  ///< false: the other side has it all and only checks
+        bool for_python = false;
+        bool with_fraction = true; ///< for tar: exact times
+        bool with_content = true;  ///< for tar; false: the other side has it all and only checks
         std::vector<std::string> new_folders = {}; ///< to be made there first
     };
     SegmentSource(Facts facts, std::vector<Entry> entries)
@@ -31,19 +34,22 @@ public:
 
     const std::string& number() const { return facts_.number; }
     const std::vector<Entry>& entries() const { return entries_; }
+    /// The content, before it is read.
+    std::vector<Extent> extents() const;
     /// Files that changed while they were read. They are sent and then not put in place.
     const std::vector<std::string>& changed() const { return changed_; }
-    /// The file that is line `index` of the list of hashes.
-    const std::string& checked(std::size_t index) const { return entries_[checked_.at(index)].path; }
-    std::size_t checked_count() const { return checked_.size(); }
+    /// The file that the other side calls "bad INDEX", or nullptr.
+    const std::string* checked(std::size_t index) const;
 
 private:
     Result<void> open_next(std::string& out);
     Result<void> read_some(std::string& out);
-    void close_file();
+    void close_file(std::string& out);
     std::string source_of(const Entry& entry) const {
         return facts_.file.empty() ? facts_.root + "/" + entry.path : facts_.file;
     }
+    void append_head(std::string& out, const Entry& entry) const;
+    void append_end(std::string& out) const;
     void append_lists(std::string& out) const;
     std::string moves() const;
 
@@ -53,6 +59,7 @@ private:
     Descriptor file_;
     std::uint64_t left_ = 0;
     bool has_changed_ = false;
+    bool has_begun_ = false;
     bool is_done_ = false;
     Sha256 hash_;
     std::string discarded_;

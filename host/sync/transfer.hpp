@@ -17,10 +17,12 @@ using net::Async;
 struct Options {
     std::string local;
     std::string remote;
+    std::string place = {}; ///< which other side it is, whatever its address (a pod's id); "": user@host:port
     IgnoreOptions ignore = {};
     bool dry_run = false;
     bool remove = false;             ///< what only the target has goes (ignored things stay)
     bool allow_empty = false;        ///< `remove` with an empty source: everything goes
+    bool compress = true;            ///< over a long line, what gets smaller by it
     std::uint64_t large = 64u << 20; ///< bytes from which a file is sent in pieces and resumed
     std::uint64_t piece = 32u << 20; ///< bytes of such a piece; a multiple of 1 MiB
     std::filesystem::path state; ///< podsmith's state folder: locks, so that a transfer runs once at a time

@@ -218,7 +218,7 @@ end
 ---@param options? podsmith.TransferOptions
 ---@return podsmith.TransferSummary
 function Pod:push(local_path, remote, options)
-  return require("podsmith.transfer").push(transfer_session(self), local_path, remote, options)
+  return require("podsmith.transfer").push(transfer_session(self), local_path, remote, options, self.id)
 end
 
 --- The mirror of push: makes the local folder or file have what the pod's has. Waits.
@@ -227,7 +227,7 @@ end
 ---@param options? podsmith.TransferOptions
 ---@return podsmith.TransferSummary
 function Pod:pull(remote, local_path, options)
-  return require("podsmith.transfer").pull(transfer_session(self), remote, local_path, options)
+  return require("podsmith.transfer").pull(transfer_session(self), remote, local_path, options, self.id)
 end
 
 --- Starts a detached job: it survives the connection and podsmith itself. Waits until it runs.

@@ -1,21 +1,23 @@
 #!/bin/bash
-# Simulator: first process of a simulated pod. Runs the start command, and moves sshd when told to.
+# Simulator: first process of a simulated pod. Runs the start command, and moves the SSH server when told to.
 # Its stdin is held by the simulator: lines are orders, end of file means that the simulator has gone.
 exec 3<&0 </dev/null
 
 # Ends every sshd and what its sessions run; jobs that were put in a session of their own live on.
 cut_sshd() {
-    local listener session
+    local listener session server
     listener=$(cat /run/sshd.pid 2>/dev/null) || return
-    for session in $(pgrep -x sshd); do
+    server=$(ps -o comm= -p "$listener")
+    for session in $(pgrep -x "$server"); do
         [ "$session" = "$listener" ] && continue
         for leader in $(pgrep -P "$session"); do
-            [ "$(ps -o comm= -p "$leader")" = sshd ] || pkill -KILL -s "$leader"
+            [ "$(ps -o comm= -p "$leader")" = "$server" ] || pkill -KILL -s "$leader"
         done
+        [ "$server" = sshd ] || pkill -KILL -s "$session" # commands of Dropbear are in the connection's session
     done
-    pkill -KILL -x sshd
+    pkill -KILL -x "$server"
     rm -f /run/sshd.pid
-    /usr/sbin/sshd -E /var/log/sshd.log
+    /opt/podsmith-sim/sshd.sh
 }
 
 obey() {

@@ -75,5 +75,32 @@ podsmith exec "$pod" -- sh -c 'ls -A /workspace/many | grep -c podsmith-part || 
 [ "$(cat last.out)" = 0 ] || fail "something unfinished was left"
 pass "it went on over $moves cuts, and every file is whole"
 
+check "the line is cut after so many bytes, and refuses for a while"
+rm -rf many/* && for i in $(seq 60); do head -c 200000 /dev/urandom >"many/$i"; done
+control POST "/_sim/pods/$pod/cut" '{"after_bytes": 5000000}' >/dev/null
+podsmith push "$pod" many /workspace/many --delete --verbose
+expect_text last.err "connecting again, the transfer goes on"
+podsmith pull "$pod" /workspace/many many.back --delete
+equal many many.back
+pass "the cut cost a connection and nothing else"
+
+check "many pods at once, each with its own result"
+"$PODSMITH" run keep.lua >second.out 2>second.err || fail "no second pod"
+second=$(sim_state | query 'v.pods[1].id')
+[ "$second" != "$pod" ] || second=$(sim_state | query 'v.pods[2].id')
+podsmith exec "$second" -- 'mkdir -p /workspace && : > /workspace/taken'
+podsmith push --all data /workspace/all
+expect_text last.out "$pod"
+expect_text last.out "$second"
+if "$PODSMITH" push "$pod,$second" data /workspace/taken --json --jobs 2 >last.out 2>last.err; then fail "a failure was not told"; fi
+row() { query "(function() for _, row in ipairs(v) do if row.pod == '$1' then return $2 end end end)()" <last.out; }
+[ "$(row "$pod" row.files)" = 7 ] || fail "the good pod did not get it: $(cat last.out)"
+[ "$(row "$second" 'row.error:find("/workspace/taken is no folder there", 1, true) ~= nil')" = true ] || fail "no reason: $(cat last.out)"
+podsmith pull "$second" /workspace/all all.back
+rm -rf data/.git
+equal data all.back
+"$PODSMITH" terminate "$second" --yes >terminate.out 2>&1 || fail "the second pod could not be terminated"
+pass "one that fails keeps none of the others"
+
 "$PODSMITH" terminate "$pod" --yes >terminate.out 2>&1 || fail "the pod could not be terminated"
 expect_no_pods

@@ -1,10 +1,9 @@
 --- `podsmith exec`: a command on a pod, or on many at once.
 
 local core = require("podsmith.core")
-local errors = require("podsmith.errors")
+local many = require("podsmith.commands.many")
 local params = require("podsmith.params")
 local shared = require("podsmith.commands.shared")
-local show = require("podsmith.show")
 
 local function command_of(args)
   if (args.all or args.run) and args.pod then -- the first word belongs to the command
@@ -51,34 +50,14 @@ end
 
 -- ---- many -----------------------------------------------------------------------------------------------------------------
 
-local function chosen(args)
-  local wanted, found = {}, {}
-  for id in (args.pod or ""):gmatch("[^,]+") do wanted[id] = true end
-  for _, pod in ipairs(runpod.list()) do
-    local named = wanted[pod.id] or wanted[pod.name]
-    if named or ((args.all or (args.run and core.run_tag(pod.name) == args.run)) and pod.data.status == "RUNNING") then
-      wanted[pod.id], wanted[pod.name] = nil, nil
-      found[#found + 1] = pod
-    end
-  end
-  local missing = next(wanted)
-  if missing then errors.raise("not_found", ("there is no pod %s"):format(missing), "`podsmith ps` lists the pods") end
-  if #found == 0 then errors.raise("not_found", args.run and ("no pod of run %s runs"):format(args.run) or "no pod runs") end
-  return found
-end
-
 local function ending_text(row)
   if row.error then return "failed" end
   return row.signal and "SIG" .. row.signal or tostring(row.code)
 end
 
 local function print_summary(rows)
-  local cells = {}
-  for i, row in ipairs(rows) do
-    cells[i] = { row.pod, row.name or "", ending_text(row), show.duration(row.seconds), row.error or "" }
-  end
   io.stdout:flush()
-  io.stderr:write(core.redact(show.table({ "POD", "NAME", "EXIT", "TIME", "WHY" }, cells)), "\n")
+  io.stderr:write(many.table(rows, { "EXIT" }, function(row) return { ending_text(row) } end), "\n")
 end
 
 local function on_many(pods, command, args)
@@ -93,10 +72,7 @@ end
 return {
   name = "exec", operands = "POD -- CMD", summary = "run a command on a pod (its exit code becomes ours), or on many at once",
   params = {
-    { "pod", "string", positional = true, help = "the pod's id, or several: ID,ID" },
-    { "all", "flag", help = "on every running pod of the account" },
-    { "run", "string", help = "on every running pod of this run" },
-    { "jobs", "integer", default = 16, min = 1, help = "pods at a time" },
+    many.POD, many.ALL, many.RUN, many.JOBS,
     { "stdin", "flag", aliases = { "-i" }, help = "one pod: hand our standard input to the command" },
     { "cwd", "string", help = "one pod: the folder to run it in" },
     { "timeout", "duration", help = "give up waiting after this long (the command may go on)" },
@@ -104,14 +80,10 @@ return {
     { "command", "string", positional = true, rest = true, help = "the command and its arguments" },
   },
   run = function(args)
-    if not (args.pod or args.all or args.run) then
-      params.usage("exec needs POD, --all or --run", "the pod's id: podsmith exec POD -- nvidia-smi")
-    end
+    local is_many = many.is_many(args, "exec") or args.json
     local command = command_of(args)
-    local many = args.all or args.run or args.json or (args.pod and args.pod:find(",", 1, true))
-    if args.all and args.run then params.usage("exec takes --all or --run, not both") end
-    if many and (args.stdin or args.cwd) then params.usage("--stdin and --cwd go with one pod") end
-    if many then return on_many(chosen(args), command, args) end
+    if is_many and (args.stdin or args.cwd) then params.usage("--stdin and --cwd go with one pod") end
+    if is_many then return on_many(many.chosen(args), command, args) end
     return on_one(shared.pod(args.pod), command, args)
   end,
 }

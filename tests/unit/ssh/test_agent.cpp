@@ -6,6 +6,7 @@
 #include "unit/ssh/world.hpp"
 
 #include <boost/asio/local/stream_protocol.hpp>
+#include <libssh2.h>
 #include <unistd.h>
 
 namespace podsmith::ssh {
@@ -193,6 +194,39 @@ TEST_CASE("Dropbear lets in ed25519 and ecdsa keys, runs commands and reports th
         with_env.input = "input\n";
         CHECK(world.wait((*session)->exec(std::move(with_env)))->out == "input\nit's\n");
     }
+}
+
+TEST_CASE("Dropbear's refusals: a key it does not know, an RSA key, a host key that is another") {
+    const auto server = Dropbear::start();
+    if (!server)
+        return;
+    World world;
+    ConnectRequest request;
+    request.host = "127.0.0.1";
+    request.port = server->port();
+    request.user = server->user();
+    request.key_file = (server->folder() / "stranger").string();
+    tests::run_program({"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", request.key_file});
+    const auto stranger = world.connect(request);
+    REQUIRE_FALSE(stranger);
+    CHECK(stranger.error().kind == Kind::auth);
+    CHECK(stranger.error().hint == "is its .pub among the pod's PUBLIC_KEY?");
+
+    request.key_file = server->make_key("rsa");
+    const auto rsa = world.connect(request);
+    if (!libssh2_version(0x010b00)) {
+        REQUIRE_FALSE(rsa);
+        CHECK(rsa.error().message.ends_with("the server refused key " + request.key_file));
+        CHECK(rsa.error().hint.starts_with("the server is Dropbear, which takes RSA keys from libssh2 1.11"));
+    } else {
+        CHECK(rsa);
+    }
+
+    request.key_file = server->make_key("ed25519");
+    request.host_key.fingerprints = {"SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
+    const auto other = world.connect(request);
+    REQUIRE_FALSE(other);
+    CHECK(other.error().kind == Kind::host_key);
 }
 
 } // namespace podsmith::ssh

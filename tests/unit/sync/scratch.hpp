@@ -24,6 +24,18 @@ struct Scratch {
     std::string operator/(const std::string& name) const { return (path / name).string(); }
 };
 
+/// A folder of programs, as the only ones that commands of a server with path_config find.
+inline void link_tools(const Scratch& folder, std::initializer_list<const char*> names,
+                       const std::string& target = "") {
+    for (const char* name : names)
+        if (!std::filesystem::exists(folder.path / name))
+            std::filesystem::create_symlink(target.empty() ? std::string("/usr/bin/") + name : target,
+                                            folder.path / name);
+}
+inline std::string path_config(const Scratch& folder) {
+    return "SetEnv PATH=" + folder.path.string() + " HOME=" + folder.path.string() + "\n";
+}
+
 inline void put(const std::filesystem::path& path, const std::string& content, unsigned mode = 0644) {
     std::filesystem::create_directories(path.parent_path());
     std::ofstream(path, std::ios::binary) << content;

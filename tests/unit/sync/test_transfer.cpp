@@ -1,9 +1,12 @@
+#include "sim/line.hpp"
 #include "sync/claim.hpp"
+#include "sync/jobs.hpp"
+#include "sync/listing.hpp"
 #include "sync/transfer.hpp"
 #include "unit/ssh/world.hpp"
 #include "unit/sync/scratch.hpp"
 
-#include <fmt/format.h>
+#include <random>
 #include <thread>
 
 namespace podsmith::sync {
@@ -27,6 +30,45 @@ struct Bench : ssh::Fixture {
         return world.wait(sync::pull(world.loop, session, options, std::make_shared<Progress>()));
     }
 };
+
+// The server behind a line of 30 ms.
+struct FarBench : Bench {
+    std::shared_ptr<sim::LineShape> shape = std::make_shared<sim::LineShape>();
+    std::shared_ptr<sim::Line> line;
+    explicit FarBench(const std::string& config = "") : Bench(config) {
+        if (!sshd)
+            return;
+        shape->rtt = 0.03;
+        line = *sim::Line::open(world.loop, shape);
+        line->lead_to(sshd->port());
+        ssh::ConnectRequest request = world.request(*sshd, key);
+        request.port = line->port();
+        session = *world.connect(std::move(request));
+        REQUIRE(world.output(session, "echo near") == "near\n"); // the round trip is known from here on
+    }
+    ~FarBench() {
+        if (line)
+            line->close();
+    }
+    /// Bytes that have gone through the line.
+    std::uint64_t passed() const { return line->passed(); }
+    std::size_t count_connections() const { return line->connections(); }
+};
+
+std::string lines(std::size_t size) {
+    std::string text;
+    for (std::size_t i = 0; text.size() < size; ++i)
+        text += "step " + std::to_string(i) + " loss " + std::to_string(i * 7919 % 10007) + "\n";
+    return text;
+}
+
+std::string noise(std::size_t size) {
+    std::mt19937 random(3);
+    std::string text(size, '\0');
+    for (char& c : text)
+        c = static_cast<char>(random());
+    return text;
+}
 
 std::string text_of(const Result<Summary>& result) {
     return result ? "" : result.error().text();
@@ -71,10 +113,9 @@ TEST_CASE("a tree of odd names goes there and back with its modes, times and lin
 
 TEST_CASE("the same without python3") {
     const Scratch tools;
-    for (const char* tool : {"sh", "tar", "find", "xargs", "sha256sum", "sed", "mkdir", "rm", "rmdir", "mv",
-                             "chmod", "touch", "wc", "cat", "dd", "stat"})
-        std::filesystem::create_symlink(std::string("/usr/bin/") + tool, tools.path / tool);
-    Bench bench("SetEnv PATH=" + tools.path.string() + " HOME=" + tools.path.string() + "\n");
+    link_tools(tools, {"sh", "tar", "find", "xargs", "sha256sum", "sed", "mkdir", "rm", "rmdir", "mv",
+                       "chmod", "touch", "wc", "cat", "dd", "stat"});
+    Bench bench(path_config(tools));
     if (!bench.sshd)
         return;
     REQUIRE(bench.world.output(bench.session, "command -v python3 || echo none") == "none\n");
@@ -88,13 +129,64 @@ TEST_CASE("the same with nothing but busybox, to the second") {
         return;
     }
     const Scratch tools;
-    const std::string busybox = found.substr(0, found.size() - 1);
-    for (const char* tool : {"sh", "tar", "find", "xargs", "sha256sum", "sed", "mkdir", "rm", "rmdir", "mv",
-                             "chmod", "touch", "wc", "cat", "dd", "stat", "readlink"})
-        std::filesystem::create_symlink(busybox, tools.path / tool);
-    Bench bench("SetEnv PATH=" + tools.path.string() + " HOME=" + tools.path.string() + "\n");
+    link_tools(tools,
+               {"sh", "tar", "find", "xargs", "sha256sum", "sed", "mkdir", "rm", "rmdir", "mv", "chmod",
+                "touch", "wc", "cat", "dd", "stat", "readlink", "gzip"},
+               found.substr(0, found.size() - 1));
+    Bench bench(path_config(tools));
     if (bench.sshd)
         check_round_trip(bench, true);
+}
+
+TEST_CASE("over a long line, on several connections, packed and unpacked") {
+    for (const bool has_python : {true, false}) {
+        CAPTURE(has_python);
+        const Scratch tools;
+        link_tools(tools, {"sh", "tar", "find", "xargs", "sha256sum", "sed", "mkdir", "rm", "rmdir", "mv",
+                           "chmod", "touch", "wc", "cat", "dd", "stat", "head", "gzip"});
+        FarBench bench(has_python ? "" : path_config(tools));
+        if (!bench.sshd)
+            return;
+        REQUIRE(is_far(*bench.session));
+        // A second connection for every 16 MiB; the text shrinks, the noise does not.
+        put(bench.scratch.path / "here/text", lines(40'000'000));
+        put(bench.scratch.path / "here/noise", noise(3'000'000));
+        for (int i = 0; i < 40; ++i)
+            put(bench.scratch.path / "here/logs" / std::to_string(i), lines(30'000));
+        check_round_trip(bench, false);
+        CHECK(bench.count_connections() > 1);
+    }
+}
+
+TEST_CASE("a stream that shrinks is packed, over a long line alone, and not where that is unwanted") {
+    FarBench bench;
+    if (!bench.sshd)
+        return;
+    put(bench.scratch.path / "here/text", lines(4'000'000));
+    Options options = bench.options(bench.scratch / "here", bench.scratch / "plain");
+    options.compress = false;
+    const std::uint64_t before = bench.passed();
+    REQUIRE(bench.push(options));
+    const std::uint64_t plain = bench.passed() - before;
+    CHECK(plain > 4'000'000);
+    options.remote = bench.scratch / "packed";
+    options.compress = true;
+    REQUIRE(bench.push(options));
+    CHECK(bench.passed() - before - plain < 2'000'000);
+    CHECK(same_content(bench.scratch / "here", bench.scratch / "packed"));
+
+    options.local = bench.scratch / "back";
+    const std::uint64_t pushed = bench.passed();
+    REQUIRE(bench.pull(options));
+    CHECK(bench.passed() - pushed < 2'000'000);
+    CHECK(same_content(bench.scratch / "here", bench.scratch / "back"));
+    options.local = bench.scratch / "back in pieces";
+    options.large = 1'000'000;
+    options.piece = 1u << 20;
+    const std::uint64_t pulled = bench.passed();
+    REQUIRE(bench.pull(options));
+    CHECK(bench.passed() - pulled < 2'000'000);
+    CHECK(same_content(bench.scratch / "here", bench.scratch / "back in pieces"));
 }
 
 TEST_CASE("single files take the name they are given, or go into a folder") {
@@ -192,20 +284,32 @@ TEST_CASE(
 }
 
 TEST_CASE("what arrives otherwise than it was sent is named and not put in place") {
-    const Scratch tools;
-    put(tools.path / "tar",
-        "#!/bin/sh\n/usr/bin/tar \"$@\" && case $PWD in */a*) [ ! -f t/bad ] || echo x > t/bad;; esac\n",
-        0755);
-    Bench bench("SetEnv PATH=" + tools.path.string() + ":/usr/bin:/bin HOME=" + tools.path.string() + "\n");
-    if (!bench.sshd)
-        return;
-    put(bench.scratch.path / "here/bad", "good");
-    put(bench.scratch.path / "here/other", "good");
-    const Result<Summary> pushed = bench.push(bench.options(bench.scratch / "here", bench.scratch / "there"));
-    REQUIRE_FALSE(pushed);
-    CHECK(pushed.error().kind == Kind::protocol);
-    CHECK(pushed.error().message.ends_with("what arrived is not what was sent: bad"));
-    CHECK_FALSE(std::filesystem::exists(bench.scratch.path / "there/bad"));
+    // With python3 the stream is altered on its way, without it what tar has unpacked.
+    for (const bool has_python : {true, false}) {
+        CAPTURE(has_python);
+        const Scratch tools;
+        if (has_python)
+            put(tools.path / "python3", "#!/bin/sh\nsed s/good/evil/ | exec /usr/bin/python3 \"$@\"\n", 0755);
+        else
+            put(tools.path / "tar",
+                "#!/bin/sh\n/usr/bin/tar \"$@\" && case $PWD in */a*) [ ! -f t/bad ] || echo x > t/bad;; "
+                "esac\n",
+                0755);
+        link_tools(tools, {"sh", "tar", "find", "xargs", "sha256sum", "sed", "mkdir", "rm", "rmdir", "mv"});
+        Bench bench(path_config(tools));
+        if (!bench.sshd)
+            return;
+        put(bench.scratch.path / "here/bad", "good");
+        put(bench.scratch.path / "here/other", "fine");
+        const Result<Summary> pushed =
+            bench.push(bench.options(bench.scratch / "here", bench.scratch / "there"));
+        REQUIRE_FALSE(pushed);
+        CHECK(pushed.error().kind == Kind::protocol);
+        CHECK(pushed.error().message.ends_with("what arrived is not what was sent: bad"));
+        CHECK_FALSE(std::filesystem::exists(bench.scratch.path / "there/bad"));
+        // Records are placed one by one, an archive as a whole.
+        CHECK(std::filesystem::exists(bench.scratch.path / "there/other") == has_python);
+    }
 }
 
 TEST_CASE("a full disk there is said with its remedy, and the push completes when there is room") {
@@ -246,8 +350,8 @@ TEST_CASE("the same transfer twice at once is refused") {
         return;
     put(bench.scratch.path / "here/f", "f");
     const Options options = bench.options(bench.scratch / "here", bench.scratch / "there");
-    std::optional<Result<Claim>> other = claim(
-        options.state, fmt::format("push\n{}\n{}", options.local, options.remote), std::string(24, 'x'));
+    std::optional<Result<Claim>> other =
+        claim(options.state, words_of("push", options, *bench.session), std::string(24, 'x'));
     REQUIRE(*other);
     const Result<Summary> refused = bench.push(options);
     REQUIRE_FALSE(refused);
