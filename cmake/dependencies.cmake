@@ -5,6 +5,7 @@ find_package(Boost 1.81 REQUIRED) # headers only: asio and (for the simulator's 
 find_package(tl-expected REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(yaml-cpp REQUIRED)
+find_package(simdjson REQUIRED)
 find_package(doctest REQUIRED)
 # The C++ build of Lua unwinds with exceptions, so destructors run when a Lua error passes through our frames.
 pkg_check_modules(LUA REQUIRED IMPORTED_TARGET lua5.4-c++)
@@ -13,6 +14,7 @@ pkg_check_modules(SSH2 REQUIRED IMPORTED_TARGET libssh2)
 pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto)
 pkg_check_modules(ZLIB REQUIRED IMPORTED_TARGET zlib)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(ISAL REQUIRED IMPORTED_TARGET libisal)
 pkg_check_modules(FMT REQUIRED IMPORTED_TARGET fmt)
 pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit)
 

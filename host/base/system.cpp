@@ -1,5 +1,7 @@
 #include "base/system.hpp"
 
+#include "base/descriptor.hpp"
+
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -32,14 +34,6 @@ tl::unexpected<Error> io_error(const char* verb, const std::filesystem::path& pa
     return fail(code == ENOENT ? Kind::not_found : Kind::io,
                 fmt::format("{} {}: {}", verb, path.string(), std::strerror(code)), std::move(hint));
 }
-
-struct Descriptor {
-    int value;
-    ~Descriptor() {
-        if (value >= 0)
-            ::close(value);
-    }
-};
 
 } // namespace
 
@@ -123,12 +117,12 @@ std::optional<double> utc_from(const std::string& text) {
 
 Result<std::string> read_file(const std::filesystem::path& path) {
     const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-    if (file.value < 0)
+    if (file.get() < 0)
         return io_error("read", path);
     std::string content;
     std::vector<char> buffer(1 << 16);
     for (;;) {
-        const ssize_t n = ::read(file.value, buffer.data(), buffer.size());
+        const ssize_t n = ::read(file.get(), buffer.data(), buffer.size());
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -149,12 +143,12 @@ Result<void> write_file(const std::filesystem::path& path, const std::string& co
     const std::filesystem::path partial = path.string() + ".partial-" + std::to_string(::getpid());
     {
         const Descriptor file{::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)};
-        if (file.value < 0)
+        if (file.get() < 0)
             return io_error("write", path);
-        ::fchmod(file.value, mode);
+        ::fchmod(file.get(), mode);
         std::size_t done = 0;
         while (done < content.size()) {
-            const ssize_t n = ::write(file.value, content.data() + done, content.size() - done);
+            const ssize_t n = ::write(file.get(), content.data() + done, content.size() - done);
             if (n < 0 && errno == EINTR)
                 continue;
             if (n < 0) {
@@ -164,7 +158,7 @@ Result<void> write_file(const std::filesystem::path& path, const std::string& co
             }
             done += static_cast<std::size_t>(n);
         }
-        if (::fsync(file.value) != 0) {
+        if (::fsync(file.get()) != 0) {
             auto error = io_error("write", path);
             ::unlink(partial.c_str());
             return error;

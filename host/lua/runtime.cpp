@@ -12,6 +12,8 @@ extern const std::span<const EmbeddedFile> embedded_lua;
 } // namespace podsmith
 
 namespace podsmith::lua {
+
+void register_dataset(lua_State* L); // bind_dataset.cpp
 namespace {
 
 constexpr const char* kRuntime = "podsmith.runtime";
@@ -191,6 +193,7 @@ Runtime::Runtime(net::Loop& loop, net::Http& http) : loop_(loop), http_(http), s
     register_child(L);
     register_fs(L);
     register_data(L);
+    register_dataset(L);
     register_http(L);
     register_ssh(L);
     register_sync(L);

@@ -1,4 +1,6 @@
 #pragma once
+#include "base/tar.hpp"
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -18,6 +20,14 @@ struct Entry {
     unsigned mode = 0;      ///< permission bits, 07777
     std::string link = {};  ///< what a link points to
 };
+
+/// The entry as tar has it; not for Type::other.
+inline TarMember tar_member(const Entry& entry) {
+    const auto type = entry.type == Type::folder ? TarMember::Type::folder
+                      : entry.type == Type::link ? TarMember::Type::link
+                                                 : TarMember::Type::file;
+    return {entry.path, type, entry.size, entry.mtime, entry.mode, entry.link};
+}
 
 /// Ordered by path, byte by byte.
 using Tree = std::vector<Entry>;

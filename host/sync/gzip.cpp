@@ -1,6 +1,6 @@
 #include "sync/gzip.hpp"
 
-#include "sync/descriptor.hpp"
+#include "base/descriptor.hpp"
 
 #include <algorithm>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #pragma once
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
-#include "sync/descriptor.hpp"
 #include "sync/entry.hpp"
 
 #include <memory>

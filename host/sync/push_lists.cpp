@@ -1,8 +1,8 @@
 #include "sync/push_lists.hpp"
 
+#include "base/tar.hpp"
 #include "base/text.hpp"
 #include "sync/push_source.hpp"
-#include "sync/tar.hpp"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -37,7 +37,7 @@ std::string mode_script(const std::vector<Entry>& entries) {
 std::string folders_archive(const std::vector<Entry>& folders, bool with_fraction) {
     std::string archive;
     for (auto folder = folders.rbegin(); folder != folders.rend(); ++folder)
-        append_tar_header(archive, *folder, with_fraction);
+        append_tar_header(archive, tar_member(*folder), with_fraction);
     append_tar_end(archive);
     return archive;
 }

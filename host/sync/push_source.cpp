@@ -1,7 +1,7 @@
 #include "sync/push_source.hpp"
 
+#include "base/tar.hpp"
 #include "base/text.hpp"
-#include "sync/tar.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -78,7 +78,7 @@ void SegmentSource::append_head(std::string& out, const Entry& entry) const {
     if (!facts_.for_python) {
         Entry staged = entry;
         staged.path = "t/" + entry.path;
-        append_tar_header(out, staged, facts_.with_fraction);
+        append_tar_header(out, tar_member(staged), facts_.with_fraction);
     } else if (entry.type == Type::link) {
         out += fmt::format("l {} {} {}\n{}{}", entry.path.size(), entry.link.size(), entry.mtime, entry.path,
                            entry.link);

@@ -1,7 +1,7 @@
 #pragma once
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
 #include "base/hash.hpp"
-#include "sync/descriptor.hpp"
 #include "sync/entry.hpp"
 #include "sync/gzip.hpp"
 

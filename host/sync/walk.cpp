@@ -1,7 +1,7 @@
 #include "sync/walk.hpp"
 
+#include "base/descriptor.hpp"
 #include "base/system.hpp"
-#include "sync/descriptor.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -51,6 +51,7 @@ return {
   transfers.push,
   transfers.pull,
   require("podsmith.commands.hub"),
+  require("podsmith.commands.dataset"),
   ending.start,
   ending.stop,
   ending.terminate,

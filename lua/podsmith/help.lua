@@ -9,16 +9,18 @@ local GLOBALS = { "task", "runpod", "gpu", "hf", "ssh", "http", "fs", "yaml", "c
 local VALUES = { "pod", "cluster", "volume", "job", "tunnel" }
 
 -- Files whose functions are reached in another way, or with require.
-local OTHERS = { "hub_transfer", "hub_watch", "resources", "account_keys", "graphql", "spending", "errors", "recipe", "params",
+local OTHERS = { "hub_transfer", "hub_watch", "dataset", "dataset_publish", "dataset_fetch", "model_card",
+  "resources", "account_keys", "graphql", "spending", "errors", "recipe", "params",
   "show", "run", "job_usage", "job_causes" }
 
 local FILES = {}
 for _, list in ipairs { GLOBALS, VALUES, OTHERS } do table.move(list, 1, #list, #FILES + 1, FILES) end
 
 -- Where scripts find what a file defines, when that is not the file's name.
-local SHOWN_AS = { hub_transfer = "hf", hub_watch = "hf", resources = "runpod", account_keys = "runpod.keys", graphql = "runpod",
+local SHOWN_AS = { hub_transfer = "hf", hub_watch = "hf", dataset = "hf.dataset", dataset_publish = "hf.dataset",
+  dataset_fetch = "hf.dataset", resources = "runpod", account_keys = "runpod.keys", graphql = "runpod",
   spending = "runpod" }
-for _, module in ipairs { "errors", "params", "show", "run", "job_usage", "job_causes" } do
+for _, module in ipairs { "errors", "params", "show", "run", "job_usage", "job_causes", "model_card" } do
   SHOWN_AS[module] = ('require("podsmith.%s")'):format(module)
 end
 local ALSO = { ["errors.try"] = "try", ["recipe.declare"] = "recipe" }

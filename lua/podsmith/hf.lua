@@ -215,5 +215,6 @@ end
 for _, part in ipairs { "podsmith.hub_transfer", "podsmith.hub_watch" } do
   for name, method in pairs(require(part)) do M[name] = method end
 end
+M.dataset = require("podsmith.dataset")
 
 return M

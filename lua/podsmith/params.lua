@@ -307,6 +307,15 @@ function M.help(what, summary, params, width)
   return table.concat(lines, "\n")
 end
 
+--- One parameter list from several.
+---@param ... podsmith.Param[]
+---@return podsmith.Param[]
+function M.join(...)
+  local all = {}
+  for _, list in ipairs { ... } do table.move(list, 1, #list, #all + 1, all) end
+  return all
+end
+
 --- All flags, for completion.
 ---@param params podsmith.Param[]
 ---@return string[]

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # The direction of dependency, read from the includes: each folder of host/ may use those named here and itself.
-# design.md: base <- net <- ssh, runpod, hf <- lua <- app; gpu, config and journal stand on base alone.
+# design.md: base <- net <- ssh, runpod, hf <- lua <- app; gpu, config and journal stand on base alone,
+# dataset on base and config.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 declare -A MAY=(
-  [base]="" [gpu]="base" [config]="base" [journal]="base" [net]="base" [term]="base net" [ssh]="base net" [sync]="base net ssh"
-  [runpod]="base net" [s3]="base net" [hf]="base net" [lua]="base gpu config journal net term ssh sync runpod s3 hf"
+  [base]="" [gpu]="base" [config]="base" [dataset]="base config" [journal]="base" [net]="base" [term]="base net" [ssh]="base net" [sync]="base net ssh"
+  [runpod]="base net" [s3]="base net" [hf]="base net" [lua]="base gpu config dataset journal net term ssh sync runpod s3 hf"
   [app]="base net lua sim"
 )
 bad=0

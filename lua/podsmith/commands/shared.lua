@@ -94,8 +94,9 @@ function M.progress_line()
     io.stderr:flush()
   end
   local function on_progress(p)
-    put(("%s%d/%d files, %s of %s, %s/s%s"):format(p.phase and p.phase .. ": " or "", p.files, p.files_total,
-      show.size(p.bytes), show.size(p.bytes_total), show.size(p.rate),
+    local files = p.files_total > 0 and ("%d/%d files, "):format(p.files, p.files_total) or ""
+    put(("%s%s%s of %s, %s/s%s"):format(p.phase and p.phase .. ": " or "", files, show.size(p.bytes), show.size(p.bytes_total),
+      show.size(p.rate),
       p.remaining and ", " .. show.duration(p.remaining) .. " left" or ""))
   end
   return on_progress, function() put("") end

@@ -1,4 +1,5 @@
-#include "sync/tar.hpp"
+#include "base/tar.hpp"
+#include "sync/entry.hpp"
 #include "unit/sync/scratch.hpp"
 
 #include <doctest/doctest.h>
@@ -20,19 +21,20 @@ Entry entry(std::string path, Type type, std::uint64_t size = 0, std::string lin
 std::string archive(bool with_fraction) {
     std::string out;
     const auto file = [&](const std::string& path, const std::string& content) {
-        append_tar_header(out, entry(path, Type::file, content.size()), with_fraction);
+        append_tar_header(out, tar_member(entry(path, Type::file, content.size())), with_fraction);
         out += content;
         append_tar_padding(out, content.size());
     };
-    append_tar_header(out, entry("folder", Type::folder), with_fraction);
+    append_tar_header(out, tar_member(entry("folder", Type::folder)), with_fraction);
     file("folder/a", "hello");
     file("folder/" + std::string(92, 'b'), "99 bytes");
     file("folder/" + std::string(93, 'b'), "100 bytes");
     file("folder/" + std::string(94, 'c'), "101 bytes");
     file("folder/" + std::string(200, 'd') + "/" + std::string(200, 'e'), std::string(512, 'x'));
     file("new\nline \xff", "");
-    append_tar_header(out, entry("link", Type::link, 0, "a b"), with_fraction);
-    append_tar_header(out, entry("long link", Type::link, 0, std::string(300, 'l')), with_fraction);
+    append_tar_header(out, tar_member(entry("link", Type::link, 0, "a b")), with_fraction);
+    append_tar_header(out, tar_member(entry("long link", Type::link, 0, std::string(300, 'l'))),
+                      with_fraction);
     append_tar_end(out);
     return out;
 }
@@ -81,7 +83,7 @@ TEST_CASE("busybox tar unpacks it too") {
 TEST_CASE("sizes that octal digits cannot hold are understood") {
     const Scratch scratch;
     std::string out;
-    append_tar_header(out, entry("huge", Type::file, 20'000'000'000), false);
+    append_tar_header(out, tar_member(entry("huge", Type::file, 20'000'000'000)), false);
     put(scratch.path / "a.tar", out);
     const std::string listed =
         tests::run_program({"sh", "-c", "tar -tvf \"$1\" 2>/dev/null; true", "sh", scratch / "a.tar"});

@@ -2,7 +2,7 @@
 #include <unistd.h>
 #include <utility>
 
-namespace podsmith::sync {
+namespace podsmith {
 
 /// Owns a file descriptor; -1 is none.
 class Descriptor {
@@ -27,4 +27,4 @@ private:
     int number_;
 };
 
-} // namespace podsmith::sync
+} // namespace podsmith

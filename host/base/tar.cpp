@@ -1,11 +1,11 @@
-#include "sync/tar.hpp"
+#include "base/tar.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <fmt/format.h>
 
-namespace podsmith::sync {
+namespace podsmith {
 namespace {
 
 constexpr std::size_t kBlock = 512;
@@ -113,22 +113,23 @@ void append_fraction(std::string& out, std::int64_t mtime) {
 
 } // namespace
 
-void append_tar_header(std::string& out, const Entry& entry, bool with_fraction) {
-    const std::string name = entry.type == Type::folder ? entry.path + "/" : entry.path;
-    if (with_fraction && (entry.mtime < 0 || entry.mtime % kSecond != 0))
-        append_fraction(out, entry.mtime);
+void append_tar_header(std::string& out, const TarMember& member, bool with_fraction) {
+    const bool is_folder = member.type == TarMember::Type::folder;
+    const std::string name = is_folder ? member.path + "/" : member.path;
+    if (with_fraction && (member.mtime < 0 || member.mtime % kSecond != 0))
+        append_fraction(out, member.mtime);
     // One byte less than fits: some readers want the zero at the end.
-    if (entry.link.size() >= sizeof Header::link)
-        append_long(out, 'K', entry.link);
+    if (member.link.size() >= sizeof Header::link)
+        append_long(out, 'K', member.link);
     if (name.size() >= sizeof Header::name)
         append_long(out, 'L', name);
     Block block;
     block.name = std::string_view(name).substr(0, sizeof Header::name - 1);
-    block.type = entry.type == Type::folder ? '5' : entry.type == Type::link ? '2' : '0';
-    block.size = entry.type == Type::file ? entry.size : 0;
-    block.mtime = entry.mtime / kSecond;
-    block.mode = entry.mode;
-    block.link = std::string_view(entry.link).substr(0, sizeof Header::link - 1);
+    block.type = static_cast<char>(member.type);
+    block.size = member.type == TarMember::Type::file ? member.size : 0;
+    block.mtime = member.mtime / kSecond;
+    block.mode = member.mode;
+    block.link = std::string_view(member.link).substr(0, sizeof Header::link - 1);
     append_block(out, block);
 }
 
@@ -141,13 +142,13 @@ void append_tar_end(std::string& out) {
 }
 
 void append_tar_file(std::string& out, const std::string& path, std::string_view content) {
-    Entry entry;
-    entry.path = path;
-    entry.size = content.size();
-    entry.mode = 0600;
-    append_tar_header(out, entry, false);
+    TarMember member;
+    member.path = path;
+    member.size = content.size();
+    member.mode = 0600;
+    append_tar_header(out, member, false);
     out.append(content);
     append_tar_padding(out, content.size());
 }
 
-} // namespace podsmith::sync
+} // namespace podsmith
