@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Calls every route of the simulator's REST v2 with curl and has check_openapi.py judge bodies and answers.
-# PODSMITH: the program; PYTHON: an interpreter with jsonschema (default python3). Exit code 77: cannot run here.
+# PODSMITH: the program; PYTHON: an interpreter with jsonschema (default python3, else Debian's). Exit code 77: cannot run here.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python3}
+"$python" -c 'import jsonschema' 2>/dev/null || python=/usr/bin/python3
 podsmith=${PODSMITH:-$here/../../build/podsmith}
 command -v curl >/dev/null || { echo "skipped: curl is missing"; exit 77; }
 command -v "$python" >/dev/null || { echo "skipped: $python is missing"; exit 77; }

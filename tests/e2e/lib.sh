@@ -27,6 +27,7 @@ declare -A pid_of=()
 # Nothing of the user's own: a real key must never meet a test, and a test must not write into the home folder.
 for name in $(compgen -e); do
   case $name in
+    RUNPOD_OPENAPI) ;; # a document, no key
     RUNPOD_* | AWS_* | HF_* | HUGGING* | WANDB_* | SSH_* | SIM_* | PODSMITH_SIM) unset "$name" ;;
   esac
 done
