@@ -37,9 +37,13 @@ Response state(Core& core) {
     const std::size_t alive = pods.size();
     for (const auto& pod : book.ended())
         pods.push_back(pod_state(*pod));
+    json traffic = json::object();
+    for (const auto& [route, bytes] : core.traffic)
+        traffic[route] = {{"received", bytes.received}, {"sent", bytes.sent}};
     return json_answer(200, {{"pods", pods},
                              {"alive", alive},
                              {"requests", core.requests},
+                             {"traffic", traffic},
                              {"cost", spent},
                              {"balance", core.api->balance_left()},
                              {"faults", core.faults.to_json()}});
@@ -103,24 +107,50 @@ void record(Core& core, const Request& request, const Response& response, const 
     core.record.add(request, response, specs);
 }
 
+/// Counts the bytes of both bodies on the route's account, as they come and go.
+void count_bytes(const std::shared_ptr<Core>& core, const std::string& route, const Request& request) {
+    Core::Traffic& traffic = core->traffic[route];
+    traffic.received += request.body.size();
+    if (request.source)
+        request.source->on_bytes = [core, &traffic](std::size_t count) { traffic.received += count; };
+}
+
+/// The fault that cuts the request itself, or null.
+const Fault* cutting(const std::vector<Fault>& faults) {
+    for (const Fault& fault : faults)
+        if (fault.kind == FaultKind::drop_during)
+            return &fault;
+    return nullptr;
+}
+
 asio::awaitable<Response> serve(std::shared_ptr<Core> core, std::shared_ptr<Request> request, Side side) {
-    const std::string route = route_of(*core, *request, side);
-    ++core->requests[route.empty() ? request->method + " (no route)" : route];
+    std::string route = route_of(*core, *request, side);
+    if (route.empty())
+        route = request->method + " (no route)";
+    ++core->requests[route];
+    count_bytes(core, route, *request);
     const std::vector<Fault> faults = core->faults.match(*request);
     if (core->shape->rtt > 0)
         co_await core->loop.sleep(core->shape->rtt);
     auto response = std::make_shared<Response>();
-    const bool ended = co_await apply_before(core->loop, faults, response);
-    if (ended) {
-        if (side == Side::api)
-            record(*core, *request, *response, faults);
-        co_return std::move(*response);
+    bool ended = co_await apply_before(core->loop, faults, response);
+    if (const Fault* cut = ended ? nullptr : cutting(faults)) {
+        ended = !request->source; // the whole body is there: all that is left is not to act on it
+        response->drop = ended;
+        if (request->source)
+            request->source->cut_after(cut->amount < 0 ? request->source->length().value_or(0) / 2
+                                                       : static_cast<std::uint64_t>(cut->amount));
     }
-    Response real = co_await handle(core, request, side);
-    *response = std::move(real);
-    apply_after(faults, *response);
+    if (!ended) {
+        Response real = co_await handle(core, request, side);
+        *response = std::move(real);
+        apply_after(faults, *response);
+        response->drop = response->drop || cutting(faults);
+    }
     if (side == Side::api)
         record(*core, *request, *response, faults);
+    // The map's entries stay where they are, and the core outlives its answers.
+    response->on_sent = [core, &traffic = core->traffic[route]](std::size_t count) { traffic.sent += count; };
     co_return std::move(*response);
 }
 

@@ -22,6 +22,10 @@ struct Core {
     std::shared_ptr<S3Api> s3;           ///< a front of `api`
     std::shared_ptr<Router> hub = std::make_shared<Router>();
     std::map<std::string, int> requests; ///< calls per route ("POST /v2/pods")
+    struct Traffic {
+        std::uint64_t received = 0, sent = 0; ///< bytes of bodies
+    };
+    std::map<std::string, Traffic> traffic; ///< per route, as above
     Router control;
 };
 

@@ -12,10 +12,11 @@
 namespace podsmith::sim {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, FaultKind>, 10> kKinds{
+constexpr std::array<std::pair<std::string_view, FaultKind>, 11> kKinds{
     {{"status", FaultKind::status},
      {"status_after", FaultKind::status_after},
      {"drop_before", FaultKind::drop_before},
+     {"drop_during", FaultKind::drop_during},
      {"drop_after", FaultKind::drop_after},
      {"delay", FaultKind::delay},
      {"delay_after", FaultKind::delay_after},
@@ -88,7 +89,8 @@ Result<void> take_argument(const std::string& spec, const std::string& argument,
         return {};
     }
     const auto amount = number<double>(argument);
-    if (!amount || *amount < 0 || !(is_delay || fault.kind == FaultKind::truncate))
+    if (!amount || *amount < 0 ||
+        !(is_delay || fault.kind == FaultKind::truncate || fault.kind == FaultKind::drop_during))
         return bad(spec, fmt::format("argument '{}' is not one of this kind", argument));
     fault.amount = *amount;
     return {};

@@ -14,6 +14,8 @@ enum class FaultKind {
     status,       ///< answer `code` before any effect
     status_after, ///< take effect, then answer `code`
     drop_before,  ///< close the connection before any effect
+    drop_during,  ///< close it after `amount` bytes of a streamed request body (default half); else as
+                  ///< drop_before
     drop_after,   ///< take effect, then close the connection
     delay,        ///< wait `amount` seconds, then handle
     delay_after,  ///< take effect, wait `amount` seconds, then answer

@@ -2,25 +2,10 @@
 
 #include "sim/hub_call.hpp"
 
-#include <charconv>
-#include <fmt/core.h>
+#include <algorithm>
+#include <cctype>
 
 namespace podsmith::sim {
-namespace {
-
-template <class Number>
-bool read_number(const std::string& text, Number& out) {
-    const auto end = text.data() + text.size();
-    Number value{};
-    const auto [at, error] = std::from_chars(text.data(), end, value);
-    if (error != std::errc{} || at != end || value < Number{0})
-        return false;
-    out = value;
-    return true;
-}
-
-} // namespace
-
 struct Hub::Impl : HubState {
     using HubState::HubState;
 };
@@ -31,6 +16,18 @@ Hub::~Hub() = default;
 const std::string& Hub::read_token() const {
     return impl_->options.read_token;
 }
+std::map<std::string, std::string> Hub::tokens() const {
+    std::map<std::string, std::string> by_variable;
+    for (const HubToken& token : impl_->people.tokens) {
+        std::string kind = token.name.substr(token.name.find('-') + 1); // "sim-read": READ
+        std::transform(kind.begin(), kind.end(), kind.begin(),
+                       [](unsigned char c) { return std::toupper(c); });
+        if (token.text != impl_->options.token)
+            by_variable["SIM_HF_" + kind + "_TOKEN"] = token.text;
+    }
+    return by_variable;
+}
+
 HubStore& Hub::store() {
     return impl_->store;
 }
@@ -38,11 +35,15 @@ HubStore& Hub::store() {
 void Hub::add_routes(Router& router) {
     const std::shared_ptr<HubState> state = impl_;
     add_hub_account_routes(router, state);
+    add_hub_repo_routes(router, state);
     add_hub_info_routes(router, state);
     add_hub_tree_routes(router, state);
+    add_hub_ref_routes(router, state);
     add_hub_file_routes(router, state);
+    add_hub_preupload_routes(router, state);
     add_hub_commit_routes(router, state);
     add_hub_lfs_routes(router, state);
+    add_hub_storage_routes(router, state);
     router.on_missing([state](const Request& request, int status) {
         const char* text =
             status == 404 ? "Sorry, we can't find the page you are looking for." : "Method not allowed";
@@ -50,27 +51,12 @@ void Hub::add_routes(Router& router) {
     });
 }
 
-Result<void> set_hub_option(HubOptions& options, const std::string& setting) {
-    const auto equals = setting.find('=');
-    const std::string name = setting.substr(0, equals);
-    const std::string value = equals == std::string::npos ? "" : setting.substr(equals + 1);
-    bool is_good = false;
-    if (name == "page_size")
-        is_good = read_number(value, options.page_size) && options.page_size > 0;
-    else if (name == "chunk_size")
-        is_good = read_number(value, options.chunk_size) && options.chunk_size > 0;
-    else if (name == "api_quota")
-        is_good = read_number(value, options.api_quota);
-    else if (name == "verify") {
-        is_good = value == "0" || value == "1";
-        options.verify = value != "0";
-    } else
-        return fail(Kind::invalid, fmt::format("--hub {}: no such setting", setting),
-                    "page_size=N, chunk_size=BYTES, verify=0|1, api_quota=N");
-    if (!is_good)
-        return fail(Kind::invalid, fmt::format("--hub {}: '{}' is no value for {}", setting, value, name),
-                    "page_size=N, chunk_size=BYTES, verify=0|1, api_quota=N");
-    return {};
+void Hub::add_control_routes(Router& control) {
+    add_hub_control_routes(control, impl_);
+}
+
+bool Hub::is_streamed(const Request& request) {
+    return request.method == "PUT" && !request.segments.empty() && request.segments[0] == "sim-storage";
 }
 
 } // namespace podsmith::sim

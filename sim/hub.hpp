@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -20,11 +21,19 @@ struct HubOptions {
     std::size_t page_size = 1000;          ///< entries on one page of a tree
     std::uint64_t chunk_size = 16'000'000; ///< an upload larger than this is multipart, in parts of this size
     bool verify = true;                    ///< LFS uploads are to be confirmed by a verify call
-    int api_quota = 0;                     ///< API calls in five minutes before 429; 0: never
+    bool check_sha256 = true;              ///< uploads are hashed; off: believed (for speed tests)
+    bool part_etag = true;                 ///< the storage service answers a PUT with an ETag
+    bool direct = false;                   ///< regular files come at once, without the 307 to the cache
+    bool ranges = true;                    ///< the storage service knows Range
+    int url_seconds = 3600;                ///< how long a signed address is good
+    int batch_error = 0;                   ///< code that each object of an upload batch fails with; 0: none
+    int api_quota = 0, resolver_quota = 0; ///< calls of a user in five minutes before 429; 0: never
+    int race = 0;                          ///< so many commits meet somebody else's that came just before
+    std::string expired_token;             ///< name of a token that is refused from now on
 };
 
-/// Sets one option from "NAME=VALUE" (`podsmith sim --hub`): page_size, chunk_size, verify, api_quota. Kind
-/// invalid names the options there are.
+/// Sets one option from "NAME=VALUE" (`podsmith sim --hub`, POST /_sim/hub). Kind invalid names the options
+/// there are.
 Result<void> set_hub_option(HubOptions& options, const std::string& setting);
 
 /// A local Hugging Face Hub: accounts, models, datasets, commits and large files, as a real client sees them.
@@ -39,7 +48,13 @@ public:
 
     /// Adds all of the Hub's routes, and its answer to unknown paths. The routes keep what they need alive.
     void add_routes(Router& router);
+    /// Adds the routes below /_sim/hub, for tests: state, settings while it runs, addresses that expire.
+    void add_control_routes(Router& control);
+    /// Whether a request's body is to be streamed (Server::stream_bodies): the storage service's are.
+    static bool is_streamed(const Request& request);
     const std::string& read_token() const;
+    /// Tokens besides HubOptions::token, by the variable that hands each to clients.
+    std::map<std::string, std::string> tokens() const;
     /// What is stored, for tests in the same process.
     HubStore& store();
 

@@ -1,9 +1,6 @@
-// Accounts and repositories as a whole: whoami, create, delete, settings, who may read and write.
-#include "base/text.hpp"
+// Accounts: who a token is, what it may do, who has been let through a gate.
 #include "sim/hub_call.hpp"
 
-#include <algorithm>
-#include <cctype>
 #include <fmt/core.h>
 
 namespace podsmith::sim {
@@ -11,147 +8,148 @@ namespace {
 
 using nlohmann::json;
 
+/// An id as the Hub makes them: 24 hex digits.
+std::string object_id(const std::string& of) {
+    return sha1_hex("id of " + of).substr(0, 24);
+}
+
+json org_of(const HubOrg& org, const std::string& role) {
+    json restrictions = json::array();
+    if (!org.restriction.empty())
+        restrictions.push_back(org.restriction);
+    return {{"type", "org"},
+            {"id", object_id(org.name)},
+            {"name", org.name},
+            {"fullname", org.name},
+            {"plan", "team"},
+            {"roleInOrg", role},
+            {"securityRestrictions", restrictions},
+            {"avatarUrl", "/avatars/2.svg"}};
+}
+
+json token_of(const HubToken& token) {
+    json shown{{"displayName", token.name}, {"role", token.role}, {"createdAt", "2026-10-02T08:11:00.000Z"}};
+    if (token.role != "fineGrained")
+        return shown;
+    json scoped = json::array();
+    for (const HubScope& scope : token.scopes)
+        scoped.push_back(
+            {{"entity", {{"_id", object_id(scope.name)}, {"type", scope.type}, {"name", scope.name}}},
+             {"permissions", scope.permissions}});
+    shown["fineGrained"] = {
+        {"canReadGatedRepos", token.reads_gated}, {"global", {"discussion.write"}}, {"scoped", scoped}};
+    return shown;
+}
+
 Response whoami(HubCall& call) {
-    const HubCaller& who = call.who;
-    if (who.user.empty())
-        return hub_error(401, "", "Invalid username or password.");
-    const json org = {{"type", "org"},
-                      {"id", "77cd000000000000000000cd"},
-                      {"name", "sim-org"},
-                      {"fullname", "Sim Org"},
-                      {"roleInOrg", "write"},
-                      {"securityRestrictions", json::array()},
-                      {"avatarUrl", "/avatars/2.svg"}};
-    const json token = {{"displayName", who.can_write ? "sim-write" : "sim-read"},
-                        {"role", who.can_write ? "write" : "read"},
-                        {"createdAt", "2026-10-02T08:11:00.000Z"}};
+    if (!call.who.token)
+        return login_needed();
+    const std::string user = call.who.user;
+    json orgs = json::array();
+    for (const HubOrg& org : call.hub.people.orgs)
+        if (const auto role = org.roles.find(user); role != org.roles.end())
+            orgs.push_back(org_of(org, role->second));
     return hub_json({{"type", "user"},
-                     {"id", "65ab000000000000000000ab"},
-                     {"name", who.user},
+                     {"id", object_id(user)},
+                     {"name", user},
                      {"fullname", "Simulated User"},
-                     {"email", who.user + "@example.com"},
+                     {"email", user + "@example.com"},
                      {"emailVerified", true},
                      {"isPro", false},
                      {"canPay", false},
                      {"avatarUrl", "/avatars/1.svg"},
-                     {"orgs", json::array({org})},
-                     {"auth", {{"type", "access_token"}, {"accessToken", token}}}});
-}
-
-/// What is wrong with the last part of an id, or "".
-std::string name_problem(const std::string& name) {
-    const bool has_only_known = std::all_of(name.begin(), name.end(), [](unsigned char c) {
-        return std::isalnum(c) || c == '_' || c == '.' || c == '-';
-    });
-    if (name.empty() || name.size() > 96 || !has_only_known)
-        return "must have 1 to 96 of letters, digits and _ . -";
-    if (name.find("--") != std::string::npos || name.find("..") != std::string::npos)
-        return "cannot hold -- or ..";
-    if (std::string("-.").find(name.front()) != std::string::npos ||
-        std::string("-.").find(name.back()) != std::string::npos)
-        return "cannot begin or end with - or .";
-    return name.ends_with(".git") ? "cannot end with .git" : "";
-}
-
-std::string web_path(const std::string& type, const std::string& id) {
-    return (type == "dataset" ? "/datasets/" : "/") + id;
-}
-
-/// The body of create and delete, or what is wrong with it.
-json repo_body(const HubCall& call) {
-    json body = json::parse(call.request.body, nullptr, false);
-    if (!body.is_object() || !body.contains("name") || !body["name"].is_string())
-        return nullptr;
-    if (!body.contains("organization") || !body["organization"].is_string())
-        body["organization"] = call.who.user;
-    if (!body.contains("type") || !body["type"].is_string())
-        body["type"] = "model";
-    // Older clients put the namespace into the name.
-    std::string name = body["name"];
-    if (const auto slash = name.find('/'); slash != std::string::npos) {
-        body["organization"] = name.substr(0, slash);
-        body["name"] = name.substr(slash + 1);
-    }
-    return body;
-}
-
-Response create_repo(HubCall& call) {
-    if (call.who.user.empty())
-        return hub_error(401, "", "Invalid username or password.");
-    const json body = repo_body(call);
-    if (body.is_null())
-        return hub_error(400, "", "\"name\" is required");
-    const std::string type = body["type"], owner = body["organization"], name = body["name"];
-    if (type != "model" && type != "dataset")
-        return hub_error(400, "", "\"type\" must be one of [model, dataset] (simulated Hub)");
-    if (!HubState::may_act_for(call.who, owner, call.hub.options) || !call.who.can_write)
-        return hub_error(
-            403, "",
-            fmt::format("You don't have the rights to create a {} under the namespace \"{}\"", type, owner));
-    if (const std::string problem = name_problem(name); !problem.empty())
-        return hub_error(400, "", fmt::format("\"name\" {}", problem));
-    const std::string id = owner + "/" + name;
-    const std::string url = call.base() + web_path(type, id);
-    if (HubRepo* there = call.hub.store.find_any_case(type, id)) {
-        Response exists = hub_error(409, "", fmt::format("You already created this {} repo", type));
-        exists.body = json{{"error", fmt::format("You already created this {} repo", type)},
-                           {"url", call.base() + web_path(type, there->id)}}
-                          .dump();
-        return exists;
-    }
-    const bool is_private = body.value("private", false) || body.value("visibility", "public") == "private";
-    const HubRepo& made = call.hub.store.create(type, id, is_private);
-    return hub_json({{"url", url}, {"name", id}, {"id", made.internal_id}});
-}
-
-Response delete_repo(HubCall& call) {
-    if (call.who.user.empty())
-        return hub_error(401, "", "Invalid username or password.");
-    const json body = repo_body(call);
-    if (body.is_null())
-        return hub_error(400, "", "\"name\" is required");
-    const std::string type = body["type"], owner = body["organization"], name = body["name"];
-    const HubRepo* repo = call.hub.store.find(type, owner + "/" + name);
-    const bool is_ours = HubState::may_act_for(call.who, owner, call.hub.options);
-    if (!repo || (repo->is_private && !is_ours))
-        return hub_error(404, "RepoNotFound", "Repository not found");
-    if (!is_ours || !call.who.can_write)
-        return hub_error(
-            403, "", "Forbidden: you have read access but not the required permissions for this resource.");
-    call.hub.store.remove(type, owner + "/" + name);
-    return answer(200, "OK", "text/plain; charset=utf-8");
-}
-
-Response put_settings(HubCall& call) {
-    const HubFound found = find_writable(call);
-    if (!found.repo)
-        return found.refusal;
-    const json body = json::parse(call.request.body, nullptr, false);
-    if (!body.is_object())
-        return hub_error(400, "", "body must be a JSON object");
-    if (body.contains("visibility"))
-        found.repo->is_private = body["visibility"] == "private";
-    if (body.contains("private") && body["private"].is_boolean())
-        found.repo->is_private = body["private"];
-    if (body.contains("gated"))
-        found.repo->gated = body["gated"].is_string() ? body["gated"].get<std::string>() : "";
-    return hub_json(body);
+                     {"orgs", orgs},
+                     {"auth", {{"type", "access_token"}, {"accessToken", token_of(*call.who.token)}}}});
 }
 
 Response ok(HubFound found) {
     return found.repo ? answer(200, "OK", "text/plain; charset=utf-8") : std::move(found.refusal);
 }
 
+/// The repository when the caller runs it, for the routes about its gate.
+HubFound find_managed(const HubCall& call) {
+    HubFound found = find_writable(call);
+    if (!found.repo)
+        return found;
+    const std::string problem = call.hub.people.manage_problem(call.who, *found.repo);
+    if (!problem.empty())
+        return {nullptr, hub_error(403, "", problem)};
+    if (found.repo->gated.empty())
+        return {nullptr, hub_error(400, "", "The repository is not gated")};
+    return found;
+}
+
+Response list_requests(HubCall& call) {
+    const HubFound found = find_managed(call);
+    if (!found.repo)
+        return found.refusal;
+    const std::string status = call.request.param("status");
+    const std::set<std::string>* users = status == "pending"    ? &found.repo->pending
+                                         : status == "accepted" ? &found.repo->granted
+                                         : status == "rejected" ? &found.repo->rejected
+                                                                : nullptr;
+    if (!users)
+        return hub_error(400, "", "\"status\" must be one of [pending, accepted, rejected]");
+    json list = json::array();
+    for (const std::string& user : *users)
+        list.push_back({{"user",
+                         {{"_id", object_id(user)},
+                          {"user", user},
+                          {"fullname", user},
+                          {"email", user + "@example.com"},
+                          {"avatarUrl", "/avatars/1.svg"},
+                          {"isPro", false}}},
+                        {"status", status},
+                        {"timestamp", hub_time(call.hub.loop.system().utc())},
+                        {"grantedBy", nullptr},
+                        {"fields", json::object()}});
+    return hub_json(list);
+}
+
+void set_access(HubRepo& repo, const std::string& user, const std::string& status) {
+    for (auto* users : {&repo.pending, &repo.granted, &repo.rejected})
+        users->erase(user);
+    (status == "accepted" ? repo.granted : status == "pending" ? repo.pending : repo.rejected).insert(user);
+}
+
+Response handle_request(HubCall& call) {
+    const HubFound found = find_managed(call);
+    if (!found.repo)
+        return found.refusal;
+    const json body = json::parse(call.request.body, nullptr, false);
+    const std::string user = text_in(body, "user"), status = text_in(body, "status");
+    if (status != "accepted" && status != "rejected" && status != "pending")
+        return hub_error(400, "", "\"status\" must be one of [accepted, rejected, pending]");
+    const HubRepo& repo = *found.repo;
+    if (!repo.pending.contains(user) && !repo.granted.contains(user) && !repo.rejected.contains(user))
+        return hub_error(404, "", "User has not asked for access");
+    set_access(*found.repo, user, status);
+    return hub_json(json::object());
+}
+
+Response grant_access(HubCall& call) {
+    const HubFound found = find_managed(call);
+    if (!found.repo)
+        return found.refusal;
+    const std::string user = text_in(json::parse(call.request.body, nullptr, false), "user");
+    if (user.empty())
+        return hub_error(400, "", "\"user\" is required");
+    if (found.repo->granted.contains(user))
+        return hub_error(400, "", "User already has access");
+    set_access(*found.repo, user, "accepted");
+    return hub_json(json::object());
+}
+
 } // namespace
 
 void add_hub_account_routes(Router& router, std::shared_ptr<HubState> hub) {
     hub_route(router, hub, "GET", "/api/whoami-v2", whoami);
-    hub_route(router, hub, "POST", "/api/repos/create", create_repo);
-    hub_route(router, hub, "DELETE", "/api/repos/delete", delete_repo);
-    hub_routes(router, hub, "PUT", "{api}/settings", put_settings);
     hub_routes(router, hub, "GET", "{api}/auth-check", [](HubCall& call) { return ok(find_readable(call)); });
     hub_routes(router, hub, "GET", "{api}/auth-check/write",
                [](HubCall& call) { return ok(find_writable(call)); });
+    hub_routes(router, hub, "GET", "{api}/user-access-request/{status}", list_requests);
+    hub_routes(router, hub, "POST", "{api}/user-access-request/handle", handle_request);
+    hub_routes(router, hub, "POST", "{api}/user-access-request/grant", grant_access);
     // Noise of the official command line tool, which retries for long when it meets an error.
     hub_route(router, hub, "GET", "/api/agent-harnesses", [](HubCall&) {
         return hub_json({{"standardEnvVars", json::array()}, {"harnesses", json::object()}});

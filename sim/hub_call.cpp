@@ -2,17 +2,13 @@
 
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <fmt/core.h>
 
 namespace podsmith::sim {
 namespace {
 
 constexpr double kWindow = 300;
-constexpr int kShownQuota = 1000;
-
-bool is_member(const HubCaller& who, const std::string& owner, const HubOptions& options) {
-    return !who.user.empty() && (owner == who.user || HubState::may_act_for(who, owner, options));
-}
 
 Response moved_to(const HubCall& call, const std::string& id) {
     std::string target = call.request.target;
@@ -41,11 +37,9 @@ HubState::HubState(net::Loop& given_loop, HubOptions given_options)
     : loop(given_loop), options(std::move(given_options)), store(loop.system(), options.dir) {
     if (options.read_token.empty())
         options.read_token = "hf_sim_read_only" + loop.system().random_tag(24);
+    signing_key = loop.system().random_tag(32);
+    people = make_people(loop.system(), options.user, options.token, options.read_token);
     seed_hub(store, options.user);
-}
-
-bool HubState::may_act_for(const HubCaller& who, const std::string& owner, const HubOptions& options) {
-    return who.user == options.user && (lower(owner) == lower(options.user) || owner == "sim-org");
 }
 
 std::string HubCall::base() const {
@@ -53,11 +47,21 @@ std::string HubCall::base() const {
     return "http://" + (host.empty() ? "127.0.0.1" : host);
 }
 
-std::string HubCall::storage() const {
+std::string HubCall::storage_host() const {
     const std::string host = request.header("host");
     const std::string name = host.substr(0, host.find(':'));
     const std::string port = host.find(':') == std::string::npos ? "" : host.substr(host.find(':'));
-    return "http://" + std::string(name == "localhost" ? "127.0.0.1" : "localhost") + port;
+    return (name == "localhost" ? "127.0.0.1" : "localhost") + port;
+}
+
+std::string text_in(const nlohmann::json& object, const char* name) {
+    const auto found = object.is_object() ? object.find(name) : object.end();
+    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::uint64_t count_in(const nlohmann::json& object, const char* name) {
+    const auto found = object.is_object() ? object.find(name) : object.end();
+    return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
 }
 
 Response hub_error(int status, const std::string& code, const std::string& message) {
@@ -82,7 +86,7 @@ Response entry_missing(const std::string& commit) {
     return hub_error(404, "EntryNotFound", "Entry not found").set("X-Repo-Commit", commit);
 }
 
-HubCaller caller_of(const Request& request, const HubOptions& options) {
+HubCaller caller_of(const Request& request, const HubState& hub) {
     HubCaller who;
     const std::string given = request.header("authorization");
     std::string token;
@@ -92,60 +96,68 @@ HubCaller caller_of(const Request& request, const HubOptions& options) {
         const std::string pair = base64_decode(trim(given.substr(6)));
         token =
             pair.substr(std::min(pair.size(), pair.find(':') == std::string::npos ? 0 : pair.find(':') + 1));
-    } else if (!given.empty())
-        who.is_bad = true;
-    if (token.empty())
+    }
+    if (given.empty() || (token.empty() && starts_with_no_case(given, "basic ")))
         return who;
-    who.can_write = token == options.token;
-    if (who.can_write || token == options.read_token)
-        who.user = options.user;
-    else
-        who.is_bad = true;
+    who.token = hub.people.find(token);
+    if (who.token && who.token->name == hub.options.expired_token)
+        who.token = nullptr;
+    who.is_bad = !who.token;
+    who.user = who.token ? who.token->user : "";
     return who;
 }
 
 HubFound find_repo(const HubCall& call) {
-    HubRepo* repo = call.hub.store.find(call.type, call.id());
-    HubRepo* other = repo ? nullptr : call.hub.store.find_any_case(call.type, call.id());
+    HubStore& store = call.hub.store;
+    HubRepo* repo = store.find(call.type, call.id());
+    HubRepo* other = repo ? nullptr : store.find(call.type, store.renamed(call.type, call.id()));
+    if (!repo && !other)
+        other = store.find_any_case(call.type, call.id());
     const HubRepo* known = repo ? repo : other;
-    const bool is_visible =
-        known && (!known->is_private || is_member(call.who, known->owner(), call.hub.options));
-    if (!is_visible)
+    if (!known || !call.hub.people.may_see(call.who, *known))
         return {nullptr, missing_repo(call)};
     if (other)
         return {nullptr, moved_to(call, other->id)};
     return {repo, {}};
 }
 
+std::optional<Response> gate_problem(const HubCall& call, const HubRepo& repo) {
+    if (repo.gated.empty() || call.hub.people.is_inside(call.who, repo))
+        return std::nullopt;
+    if (call.who.user.empty())
+        return hub_error(401, "GatedRepo",
+                         gate_text(repo.id, ". You must have access to it and be authenticated to access it. "
+                                            "Please log in."));
+    if (repo.pending.contains(call.who.user))
+        return hub_error(
+            403, "GatedRepo",
+            fmt::format("Your request to access model {} is awaiting a review from the repo authors.",
+                        repo.id));
+    if (!repo.granted.contains(call.who.user))
+        return hub_error(
+            403, "GatedRepo",
+            gate_text(repo.id, fmt::format(" and you are not in the authorized list. Visit {}/{} to ask for "
+                                           "access.",
+                                           call.base(), repo.id)));
+    const HubToken& token = *call.who.token;
+    if (token.role == "fineGrained" && !token.reads_gated &&
+        !token.has_scope_on(repo.type, repo.id, "repo.content.read"))
+        return hub_error(
+            403, "",
+            "Please enable access to public gated repositories in your fine-grained token settings "
+            "to view this repository.");
+    return std::nullopt;
+}
+
 HubFound find_readable(const HubCall& call) {
     HubFound found = find_repo(call);
     if (!found.repo)
         return found;
-    const HubRepo& repo = *found.repo;
-    if (repo.is_disabled)
+    if (found.repo->is_disabled)
         return {nullptr, hub_error(403, "", "Access to this resource is disabled.")};
-    if (repo.gated.empty() || is_member(call.who, repo.owner(), call.hub.options) ||
-        repo.granted.contains(call.who.user))
-        return found;
-    const std::string page = call.base() + "/" + repo.id;
-    if (call.who.user.empty())
-        return {
-            nullptr,
-            hub_error(401, "GatedRepo",
-                      gate_text(repo.id, ". You must have access to it and be authenticated to access it. "
-                                         "Please log in."))};
-    if (repo.pending.contains(call.who.user))
-        return {nullptr,
-                hub_error(
-                    403, "GatedRepo",
-                    fmt::format("Your request to access model {} is awaiting a review from the repo authors.",
-                                repo.id))};
-    return {nullptr,
-            hub_error(
-                403, "GatedRepo",
-                gate_text(repo.id, fmt::format(" and you are not in the authorized list. Visit {} to ask for "
-                                               "access.",
-                                               page)))};
+    if (std::optional<Response> closed = gate_problem(call, *found.repo))
+        return {nullptr, std::move(*closed)};
+    return found;
 }
 
 HubFound find_writable(const HubCall& call) {
@@ -153,17 +165,27 @@ HubFound find_writable(const HubCall& call) {
     if (!found.repo)
         return found;
     if (call.who.user.empty())
-        return {nullptr, hub_error(401, "", "Invalid username or password.")};
-    const bool is_ours = is_member(call.who, found.repo->owner(), call.hub.options);
-    if (!is_ours || !call.who.can_write)
-        return {
-            nullptr,
-            hub_error(
-                403, "",
-                call.who.can_write
-                    ? "Forbidden: you have read access but not the required permissions for this resource."
-                    : "Forbidden: you must use a write token to upload to a repository.")};
+        return {nullptr, login_needed()};
+    const std::string problem = call.hub.people.write_problem(call.who, *found.repo);
+    if (!problem.empty())
+        return {nullptr, hub_error(403, "", problem)};
     return found;
+}
+
+Response login_needed() {
+    return hub_error(401, "", "Invalid username or password.");
+}
+
+/// A token that is nobody's: 401; for gated content, the gate's 401.
+Response bad_token(const HubCall& call) {
+    const auto& path = call.request.segments;
+    const bool is_content = path.size() < 2 || path[0] != "api" || path[1] == "resolve-cache" ||
+                            (path.size() > 4 && path[4] == "auth-check");
+    HubRepo* repo = call.hub.store.find(call.type, call.id());
+    if (repo && is_content && !repo->is_private)
+        if (std::optional<Response> closed = gate_problem(call, *repo))
+            return std::move(*closed);
+    return hub_error(401, "", "Invalid credentials in Authorization header");
 }
 
 void hub_route(Router& router, const std::shared_ptr<HubState>& hub, const std::string& method,
@@ -173,10 +195,8 @@ void hub_route(Router& router, const std::shared_ptr<HubState>& hub, const std::
                                  ? "dataset"
                                  : "model";
     router.on(method, pattern, [hub, type, handler = std::move(handler)](const Request& request) {
-        HubCall call{*hub, request, type, caller_of(request, hub->options)};
-        Response response = call.who.is_bad
-                                ? hub_error(401, "", "Invalid credentials in Authorization header")
-                                : handler(call);
+        HubCall call{*hub, request, type, caller_of(request, *hub)};
+        Response response = call.who.is_bad ? bad_token(call) : handler(call);
         return hub_finish(*hub, request, std::move(response));
     });
 }
@@ -196,30 +216,47 @@ void hub_routes(Router& router, const std::shared_ptr<HubState>& hub, const std:
     }
 }
 
-Response hub_finish(HubState& hub, const Request& request, Response response) {
-    const System& system = hub.loop.system();
-    response.set("X-Request-Id", fmt::format("Root=1-{:08x}-{}", static_cast<unsigned>(system.utc()),
-                                             sha1_hex(system.random_tag(16)).substr(0, 24)));
-    if (!request.path.starts_with("/api/"))
-        return response;
+/// Counts the call and adds the rate limit's headers; the answer becomes a 429 when there were too many.
+void limit_rate(HubState& hub, const Request& request, const std::string& bucket, int quota,
+                Response& response) {
+    const std::string user = caller_of(request, hub).user;
+    HubState::Window& window = hub.windows[bucket + " " + user];
     const double now = hub.loop.now();
-    if (hub.window_calls == 0 || now - hub.window_start >= kWindow) {
-        hub.window_start = now;
-        hub.window_calls = 0;
-    }
-    const int quota = hub.options.api_quota > 0 ? hub.options.api_quota : kShownQuota;
-    const int wait = static_cast<int>(kWindow - (now - hub.window_start)) + 1;
-    ++hub.window_calls;
-    if (hub.options.api_quota > 0 && hub.window_calls > quota) {
+    if (window.calls == 0 || now - window.start >= kWindow)
+        window = {now, 0};
+    const int wait = static_cast<int>(kWindow - (now - window.start)) + 1;
+    ++window.calls;
+    const int shown = quota > 0 ? quota : (bucket == "api" ? 1000 : 5000) / (user.empty() ? 2 : 1);
+    if (quota > 0 && window.calls > quota) {
         response =
             hub_error(429, "", "We had to rate limit you. To increase the limit, log in or subscribe.");
         response.set("Retry-After", std::to_string(wait));
     }
     // Without a quota of ours the number shown never reaches zero: clients slow down by it.
-    const int left =
-        hub.options.api_quota > 0 ? std::max(0, quota - hub.window_calls) : quota - hub.window_calls % quota;
-    response.set("RateLimit", fmt::format("\"api\";r={};t={}", left, wait));
-    response.set("RateLimit-Policy", fmt::format("\"fixed window\";\"api\";q={};w=300", quota));
+    const int left = quota > 0 ? std::max(0, quota - window.calls) : shown - window.calls % shown;
+    response.set("RateLimit", fmt::format("\"{}\";r={};t={}", bucket, left, wait));
+    response.set("RateLimit-Policy", fmt::format("\"fixed window\";\"{}\";q={};w=300", bucket, shown));
+}
+
+Response hub_finish(HubState& hub, const Request& request, Response response) {
+    const System& system = hub.loop.system();
+    const bool is_api = request.path.starts_with("/api/");
+    const bool resolves = request.path.starts_with("/api/resolve-cache/") ||
+                          (!is_api && request.path.find("/resolve/") != std::string::npos);
+    if (resolves)
+        limit_rate(hub, request, "resolvers", hub.options.resolver_quota, response);
+    else if (is_api)
+        limit_rate(hub, request, "api", hub.options.api_quota, response);
+    response.set("X-Request-Id", fmt::format("Root=1-{:08x}-{}", static_cast<unsigned>(system.utc()),
+                                             sha1_hex(system.random_tag(16)).substr(0, 24)));
+    // Outside of the API errors are for people to read.
+    if (!is_api && response.status >= 400 && request.path.find(".git/info/lfs/") == std::string::npos)
+        for (auto& [name, value] : response.headers) {
+            if (name == "X-Error-Message")
+                response.body = value;
+            if (name == "Content-Type")
+                value = "text/plain; charset=utf-8";
+        }
     return response;
 }
 

@@ -1,5 +1,6 @@
 // What a repository says of itself.
 #include "sim/hub_call.hpp"
+#include "sim/hub_card.hpp"
 
 #include <algorithm>
 #include <fmt/core.h>
@@ -8,8 +9,6 @@ namespace podsmith::sim {
 namespace {
 
 using nlohmann::json;
-
-constexpr std::uint64_t kHeaderBytes = 1 << 20;
 
 const std::vector<std::string>& expandable(const std::string& type) {
     static const std::vector<std::string> model{"author",
@@ -84,18 +83,6 @@ json siblings_of(const HubCommit& commit, bool with_blobs) {
     return list;
 }
 
-/// Every large file of every commit once: overwritten ones go on counting.
-std::uint64_t used_storage(const HubRepo& repo) {
-    std::map<std::string, std::uint64_t> sizes;
-    for (const auto& [id, commit] : repo.commits)
-        for (const auto& [path, file] : commit.files)
-            sizes[file.is_lfs() ? file.sha256 : file.oid] = file.size;
-    std::uint64_t total = 0;
-    for (const auto& [id, size] : sizes)
-        total += size;
-    return total;
-}
-
 json read_json(const HubCommit& commit, const std::string& path) {
     const auto file = commit.files.find(path);
     if (file == commit.files.end() || !file->second.content)
@@ -104,35 +91,63 @@ json read_json(const HubCommit& commit, const std::string& path) {
     return value.is_object() ? value : json(nullptr);
 }
 
-void add_model_facts(json& info, const HubStore& store, const HubCommit& commit) {
+/// What the card says, and the tags that follow from it.
+void add_card_facts(json& info, const HubCommit& commit) {
+    const auto readme = commit.files.find("README.md");
+    if (readme == commit.files.end() || !readme->second.content)
+        return;
+    const json data = card_data(*readme->second.content);
+    if (!data.is_object())
+        return;
+    info["cardData"] = data;
+    for (const char* name : {"library_name", "pipeline_tag"})
+        if (data.contains(name))
+            info[name] = data[name];
+    const auto add = [&info, &data](const char* name, const std::string& prefix) {
+        const json value = data.value(name, json());
+        for (const json& one : value.is_array() ? value : json::array({value}))
+            if (one.is_string())
+                info["tags"].push_back(prefix + one.get<std::string>());
+    };
+    add("library_name", "");
+    add("tags", "");
+    add("language", "");
+    add("datasets", "dataset:");
+    add("base_model", "base_model:");
+    add("license", "license:");
+}
+
+void add_model_facts(json& info, HubStore& store, const HubCommit& commit) {
     const json config = read_json(commit, "config.json");
     if (config.is_object()) {
         json digest = json::object();
         for (const char* name : {"architectures", "model_type", "quantization_config"})
             if (config.contains(name))
                 digest[name] = config[name];
+        const json tokenizer = read_json(commit, "tokenizer_config.json");
+        for (const char* name : {"bos_token", "eos_token", "pad_token", "chat_template"})
+            if (tokenizer.is_object() && tokenizer.contains(name))
+                digest["tokenizer_config"][name] = tokenizer[name];
         info["config"] = digest;
         info["transformersInfo"] = {{"auto_model", "AutoModelForCausalLM"},
                                     {"pipeline_tag", "text-generation"},
                                     {"processor", "AutoTokenizer"}};
         info["pipeline_tag"] = "text-generation";
         info["library_name"] = "transformers";
-        info["tags"] = json::array({"transformers", "safetensors", config.value("model_type", "")});
+        info["tags"].push_back(text_in(config, "model_type"));
     }
     std::map<std::string, std::uint64_t> counts;
-    for (const auto& [path, file] : commit.files) {
-        if (!path.ends_with(".safetensors") || !file.is_lfs())
-            continue;
-        const Result<std::string> head = store.read_large(file.sha256, 0, std::min(file.size, kHeaderBytes));
-        for (const auto& [dtype, count] : safetensors_parameters(head ? *head : ""))
-            counts[dtype] += count;
-    }
+    for (const auto& [path, file] : commit.files)
+        if (path.ends_with(".safetensors") && file.is_lfs())
+            for (const auto& [dtype, count] : store.parameters(file.sha256))
+                counts[dtype] += count;
     if (counts.empty())
         return;
     std::uint64_t total = 0;
     for (const auto& [dtype, count] : counts)
         total += count;
     info["safetensors"] = {{"parameters", counts}, {"total", total}};
+    info["tags"].push_back("safetensors");
 }
 
 json info_of(const HubCall& call, const HubRepo& repo, const HubCommit& commit, bool with_blobs) {
@@ -148,13 +163,14 @@ json info_of(const HubCall& call, const HubRepo& repo, const HubCommit& commit, 
               {"tags", json::array()},
               {"downloads", 0},
               {"likes", 0},
-              {"usedStorage", used_storage(repo)},
+              {"usedStorage", repo.used_storage()},
               {"siblings", siblings_of(commit, with_blobs)}};
     if (call.type == "model") {
         info["modelId"] = repo.id;
         info["spaces"] = json::array();
         add_model_facts(info, call.hub.store, commit);
     }
+    add_card_facts(info, commit);
     return info;
 }
 
@@ -203,9 +219,14 @@ void add_hub_info_routes(Router& router, std::shared_ptr<HubState> hub) {
     hub_routes(router, hub, "GET", "{api}/revision/{rev}",
                [](HubCall& call) { return info_at(call, call.request.param("rev")); });
     hub_routes(router, hub, "GET", "{web}", page);
-    // Old ids have no namespace; none of the seeded ones has.
-    for (const char* pattern : {"/api/models/{repo}", "/api/datasets/{repo}"})
-        hub_route(router, hub, "GET", pattern, [](HubCall& call) { return find_repo(call).refusal; });
+    // Old ids have no namespace and lead to one that has.
+    for (const char* type : {"models", "datasets"})
+        for (const char* rest : {"", "/revision/{rev}", "/tree/{rev}", "/tree/{rev}/{path...}"})
+            hub_route(router, hub, "GET", fmt::format("/api/{}/{{repo}}{}", type, rest),
+                      [](HubCall& call) { return find_repo(call).refusal; });
+    for (const char* web : {"", "/datasets"})
+        hub_route(router, hub, "GET", fmt::format("{}/{{repo}}/resolve/{{rev}}/{{path...}}", web),
+                  [](HubCall& call) { return find_repo(call).refusal; });
 }
 
 } // namespace podsmith::sim

@@ -2,16 +2,14 @@
 
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <fmt/core.h>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <openssl/evp.h>
 
 namespace podsmith::sim {
 namespace {
-
-namespace fs = std::filesystem;
 
 std::string digest(const EVP_MD* kind, std::string_view bytes) {
     std::array<unsigned char, EVP_MAX_MD_SIZE> out;
@@ -81,11 +79,28 @@ std::vector<const HubCommit*> HubRepo::history(const std::string& revision) cons
     return found;
 }
 
-HubStore::HubStore(const System& given_system, fs::path given_dir)
-    : system(given_system), dir(std::move(given_dir)) {
-    std::error_code error; // a folder that cannot be made shows in the first upload
-    fs::create_directories(dir / "lfs", error);
+void HubRepo::forget_unreachable() {
+    std::set<std::string> kept;
+    for (const auto* refs : {&branches, &tags})
+        for (const auto& [name, id] : *refs)
+            for (const HubCommit* commit : history(id))
+                kept.insert(commit->id);
+    std::erase_if(commits, [&kept](const auto& entry) { return !kept.contains(entry.first); });
 }
+
+std::uint64_t HubRepo::used_storage() const {
+    std::map<std::string_view, std::uint64_t> sizes;
+    for (const auto& [id, commit] : commits)
+        for (const auto& [path, file] : commit.files)
+            sizes[file.is_lfs() ? file.sha256 : file.oid] = file.size;
+    std::uint64_t total = 0;
+    for (const auto& [id, size] : sizes)
+        total += size;
+    return total;
+}
+
+HubStore::HubStore(const System& given_system, std::filesystem::path dir)
+    : system(given_system), pool(std::move(dir)) {}
 
 HubRepo* HubStore::find(const std::string& type, const std::string& id) {
     const auto found = repos.find(type + " " + id);
@@ -106,6 +121,7 @@ HubRepo& HubStore::create(const std::string& type, const std::string& id, bool i
     repo.internal_id = sha1_hex(type + id).substr(0, 24);
     repo.is_private = is_private;
     repo.created_at = system.utc();
+    former.erase(type + " " + id);
     HubRepo& kept = repos[type + " " + id] = std::move(repo);
     HubTree files;
     files[".gitattributes"] = regular_file(default_gitattributes());
@@ -115,6 +131,24 @@ HubRepo& HubStore::create(const std::string& type, const std::string& id, bool i
 
 bool HubStore::remove(const std::string& type, const std::string& id) {
     return repos.erase(type + " " + id) > 0;
+}
+
+HubRepo& HubStore::rename(HubRepo& repo, const std::string& id) {
+    auto node = repos.extract(repo.type + " " + repo.id);
+    HubRepo& moved = node.mapped();
+    for (auto& [old, target] : former)
+        if (old.starts_with(moved.type + " ") && target == moved.id)
+            target = id;
+    former[moved.type + " " + moved.id] = id;
+    former.erase(moved.type + " " + id);
+    moved.id = id;
+    node.key() = moved.type + " " + id;
+    return repos.insert(std::move(node)).position->second;
+}
+
+std::string HubStore::renamed(const std::string& type, const std::string& id) const {
+    const auto found = former.find(type + " " + id);
+    return found == former.end() ? "" : found->second;
 }
 
 std::string HubStore::commit(HubRepo& repo, const std::string& branch, HubTree files,
@@ -139,42 +173,22 @@ std::string HubStore::commit(HubRepo& repo, const std::string& branch, HubTree f
     return id;
 }
 
-bool HubStore::has_large(const std::string& sha256) const {
-    std::error_code error;
-    return phantoms.contains(sha256) || fs::exists(large_path(sha256), error);
+bool HubStore::is_used(const std::string& sha256) const {
+    for (const auto& [key, repo] : repos)
+        for (const auto& [id, commit] : repo.commits)
+            for (const auto& [path, file] : commit.files)
+                if (file.sha256 == sha256)
+                    return true;
+    return false;
 }
 
-std::uint64_t HubStore::large_size(const std::string& sha256) const {
-    if (const auto phantom = phantoms.find(sha256); phantom != phantoms.end())
-        return phantom->second.size;
-    std::error_code error;
-    const auto size = fs::file_size(large_path(sha256), error);
-    return error ? 0 : size;
-}
-
-Result<std::string> HubStore::read_large(const std::string& sha256, std::uint64_t offset,
-                                         std::uint64_t count) const {
-    if (const auto phantom = phantoms.find(sha256); phantom != phantoms.end()) {
-        const HubPhantom& known = phantom->second;
-        std::string out(offset < known.head.size() ? known.head.substr(offset, count) : "");
-        const std::uint64_t left = offset < known.size ? known.size - offset : 0;
-        out.resize(std::min(count, left), '\0');
-        return out;
-    }
-    std::ifstream file(large_path(sha256), std::ios::binary);
-    std::string out(count, '\0');
-    file.seekg(static_cast<std::streamoff>(offset));
-    file.read(out.data(), static_cast<std::streamsize>(count));
-    if (!file && !file.eof())
-        return fail(Kind::io, "read large file " + sha256);
-    out.resize(static_cast<std::size_t>(file.gcount()));
-    return out;
-}
-
-std::string HubStore::add_phantom(const std::string& seed, std::string head, std::uint64_t size) {
-    const std::string id = sha256_hex("phantom " + seed);
-    phantoms[id] = {std::move(head), size};
-    return id;
+const std::map<std::string, std::uint64_t>& HubStore::parameters(const std::string& sha256) {
+    constexpr std::uint64_t kHeaderBytes = 1 << 20;
+    const auto known = counted.find(sha256);
+    if (known != counted.end())
+        return known->second;
+    const Result<std::string> head = pool.read(sha256, 0, std::min(pool.size(sha256), kHeaderBytes));
+    return counted[sha256] = safetensors_parameters(head ? *head : "");
 }
 
 std::map<std::string, std::uint64_t> safetensors_parameters(std::string_view beginning) {

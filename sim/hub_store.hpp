@@ -1,6 +1,7 @@
 #pragma once
 #include "base/error.hpp"
 #include "base/system.hpp"
+#include "sim/hub_pool.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -44,10 +45,11 @@ struct HubRepo {
     std::string type;        ///< "model" or "dataset"
     std::string id;          ///< "namespace/name"
     std::string internal_id; ///< 24 hex digits
+    std::string creator;     ///< the user who made it
     bool is_private = false;
     bool is_disabled = false;
-    std::string gated;                      ///< "", "auto" or "manual"
-    std::set<std::string> granted, pending; ///< users, for gated ones
+    std::string gated;                                ///< "", "auto" or "manual"
+    std::set<std::string> granted, pending, rejected; ///< users, for gated ones
     double created_at = 0;
     std::map<std::string, std::string> branches; ///< "main" or "refs/pr/1" -> commit
     std::map<std::string, std::string> tags;
@@ -59,12 +61,10 @@ struct HubRepo {
     const HubCommit* at(const std::string& revision) const;
     /// Newest first.
     std::vector<const HubCommit*> history(const std::string& revision) const;
-};
-
-/// The bytes of a large file that is not on disk: a beginning, then zeros.
-struct HubPhantom {
-    std::string head;
-    std::uint64_t size = 0;
+    /// Drops the commits that no branch and no tag leads to.
+    void forget_unreachable();
+    /// Bytes of every file of every commit kept, each once: overwritten ones go on counting.
+    std::uint64_t used_storage() const;
 };
 
 /// Repositories and the pool of large files.
@@ -77,24 +77,24 @@ struct HubStore {
     /// With the first commit that every repository has.
     HubRepo& create(const std::string& type, const std::string& id, bool is_private);
     bool remove(const std::string& type, const std::string& id);
+    /// Gives a repository another id; the old one leads there until something else takes it.
+    HubRepo& rename(HubRepo& repo, const std::string& id);
+    /// Where a former id leads, or "".
+    std::string renamed(const std::string& type, const std::string& id) const;
     /// Adds a commit to a branch (made if missing) and returns its id.
     std::string commit(HubRepo& repo, const std::string& branch, HubTree files, const std::string& title,
                        const std::string& message, const std::string& author);
 
-    bool has_large(const std::string& sha256) const;
-    /// Size of a stored large file, 0 when there is none.
-    std::uint64_t large_size(const std::string& sha256) const;
-    /// A piece of a large file.
-    Result<std::string> read_large(const std::string& sha256, std::uint64_t offset,
-                                   std::uint64_t count) const;
-    std::filesystem::path large_path(const std::string& sha256) const { return dir / "lfs" / sha256; }
-    /// Declares a large file without bytes and returns its made-up sha256.
-    std::string add_phantom(const std::string& seed, std::string head, std::uint64_t size);
+    /// Whether any commit of any repository has this large file.
+    bool is_used(const std::string& sha256) const;
+    /// Element counts by dtype of a stored safetensors file; read once.
+    const std::map<std::string, std::uint64_t>& parameters(const std::string& sha256);
 
     const System& system;
-    std::filesystem::path dir;
-    std::map<std::string, HubRepo> repos; ///< by "type id"
-    std::map<std::string, HubPhantom> phantoms;
+    HubPool pool;
+    std::map<std::string, HubRepo> repos;      ///< by "type id"
+    std::map<std::string, std::string> former; ///< "type id" of old -> the id it has now
+    std::map<std::string, std::map<std::string, std::uint64_t>> counted; ///< by sha256
     unsigned commits_made = 0;
 };
 

@@ -18,6 +18,28 @@ int hex_digit(char c) {
     return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
+/// A body that came whole, read like one that comes in pieces.
+class WholeBody : public BodySource {
+public:
+    explicit WholeBody(std::string body) : body_(std::move(body)), left_(body_.size()) {}
+    std::optional<std::uint64_t> length() const override { return body_.size(); }
+    asio::awaitable<Result<std::string>> read(std::size_t most) override {
+        if (most > left_ && left_ < body_.size() - at_)
+            co_return fail(Kind::network, "the request was cut");
+        const std::size_t count = std::min({most, left_, body_.size() - at_});
+        std::string piece = body_.substr(at_, count);
+        at_ += count;
+        left_ -= count;
+        co_return piece;
+    }
+    void cut_after(std::uint64_t bytes) override { left_ = static_cast<std::size_t>(bytes); }
+
+private:
+    std::string body_;
+    std::size_t at_ = 0;
+    std::size_t left_;
+};
+
 asio::awaitable<Response> at_once(std::shared_ptr<PlainHandler> handler,
                                   std::shared_ptr<const Request> request) {
     co_return (*handler)(*request);
@@ -40,6 +62,10 @@ std::string Request::header(const std::string& name) const {
 std::string Request::param(const std::string& name) const {
     const auto found = params.find(name);
     return found == params.end() ? std::string() : found->second;
+}
+
+std::shared_ptr<BodySource> body_of(const Request& request) {
+    return request.source ? request.source : std::make_shared<WholeBody>(request.body);
 }
 
 std::string percent_decode(std::string_view text, bool plus) {

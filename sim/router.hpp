@@ -15,7 +15,22 @@ namespace podsmith::sim {
 
 namespace asio = boost::asio;
 
-/// One request as the server read it, whole.
+/// A body that is read as it comes from the client, in place of Request::body.
+class BodySource {
+public:
+    virtual ~BodySource() = default;
+    /// Content-Length; nullopt when the client did not say.
+    virtual std::optional<std::uint64_t> length() const = 0;
+    /// The next bytes, exactly `most` of them but at the end: "" after the last one. Kind network when the
+    /// client has gone before the announced end.
+    virtual asio::awaitable<Result<std::string>> read(std::size_t most) = 0;
+    /// Fault: after so many bytes the connection is closed and `read` fails.
+    virtual void cut_after(std::uint64_t bytes) = 0;
+    /// Called with the size of every piece that arrives, also of what nobody reads.
+    std::function<void(std::size_t)> on_bytes = {};
+};
+
+/// One request as the server read it: whole, or with its body to come in `source`.
 struct Request {
     std::string method;                            ///< "GET", upper case
     std::string target;                            ///< as sent: path and query, still encoded
@@ -24,6 +39,7 @@ struct Request {
     std::multimap<std::string, std::string> query; ///< decoded; a name may come more than once
     std::map<std::string, std::string> headers;    ///< names in lower case; repeated ones joined by ", "
     std::string body;
+    std::shared_ptr<BodySource> source;        ///< streamed routes (Server::stream_bodies) only
     std::map<std::string, std::string> params; ///< values of the {names} of the route that matched
 
     /// First value of a query parameter, or nullopt.
@@ -36,6 +52,8 @@ struct Request {
 
 /// Fills `path`, `segments` and `query` of a request from its target.
 void parse_target(Request& request, std::string_view target);
+/// The body to come, or the one that is there as such.
+std::shared_ptr<BodySource> body_of(const Request& request);
 /// Percent-decodes; `plus` also turns '+' into a blank (query values).
 std::string percent_decode(std::string_view text, bool plus = false);
 
@@ -66,8 +84,9 @@ struct Response {
     double delay = 0;   ///< fault: seconds between having the answer and sending it
     bool drop = false;  ///< fault: close the connection instead of answering
     bool reset = false; ///< fault: with `drop`, reset it (RST) instead
-    double drip = 0;    ///< fault: seconds over which a body that is no stream is sent, a few bytes at a time
-    std::optional<std::size_t> truncate_at = {}; ///< fault: announce the whole body, send this much, close
+    double drip = 0;    ///< fault: seconds over which the answer is sent, a few bytes at a time
+    std::optional<std::size_t> truncate_at = {};   ///< fault: announce the whole body, send this much, close
+    std::function<void(std::size_t)> on_sent = {}; ///< called with the size of every piece of the body sent
 
     Response& set(std::string name, std::string value) {
         headers.emplace_back(std::move(name), std::move(value));

@@ -4,13 +4,17 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <cstring>
 #include <fmt/core.h>
+#include <limits>
 #include <unordered_map>
 
 namespace podsmith::sim {
@@ -45,7 +49,8 @@ asio::awaitable<bool> send_slowly(net::Loop& loop, std::shared_ptr<tcp::socket> 
     co_return sent;
 }
 
-std::shared_ptr<Request> request_from(http::request<http::string_body>& message) {
+template <class Body>
+std::shared_ptr<Request> request_from(const http::request<Body>& message) {
     auto request = std::make_shared<Request>();
     request->method = std::string(message.method_string());
     const auto target = message.target();
@@ -57,9 +62,72 @@ std::shared_ptr<Request> request_from(http::request<http::string_body>& message)
         slot += slot.empty() ? "" : ", ";
         slot.append(value.data(), value.size());
     }
-    request->body = std::move(message.body());
     return request;
 }
+
+/// The rest of a request on the wire. Beast has read the head, and perhaps some of the body, into `buffer`.
+class SocketSource : public BodySource {
+public:
+    SocketSource(std::shared_ptr<tcp::socket> socket, boost::beast::flat_buffer& buffer, std::uint64_t length,
+                 bool is_awaited)
+        : socket_(std::move(socket)),
+          buffer_(buffer),
+          length_(length),
+          left_(length),
+          is_awaited_(is_awaited) {}
+
+    std::optional<std::uint64_t> length() const override { return length_; }
+
+    asio::awaitable<Result<std::string>> read(std::size_t most) override {
+        if (std::exchange(is_awaited_, false))
+            co_await send_all(socket_, "HTTP/1.1 100 Continue\r\n\r\n");
+        std::uint64_t wanted = std::min<std::uint64_t>({most, left_, until_cut_});
+        std::string piece(static_cast<std::size_t>(wanted), '\0');
+        const std::size_t ready = std::min(buffer_.size(), piece.size());
+        std::memcpy(piece.data(), buffer_.data().data(), ready);
+        buffer_.consume(ready);
+        ErrorCode error;
+        std::size_t came = 0;
+        if (ready < piece.size()) {
+            const asio::mutable_buffer rest = asio::buffer(piece.data() + ready, piece.size() - ready);
+            came =
+                co_await asio::async_read(*socket_, rest, asio::redirect_error(asio::use_awaitable, error));
+        }
+        left_ -= ready + came;
+        until_cut_ -= ready + came;
+        if (on_bytes && ready + came > 0)
+            on_bytes(ready + came);
+        if (error || (until_cut_ == 0 && left_ > 0)) {
+            is_broken_ = true;
+            co_return fail(Kind::network, "the connection was lost in the middle of the request");
+        }
+        co_return piece;
+    }
+
+    void cut_after(std::uint64_t bytes) override { until_cut_ = bytes; }
+
+    /// Reads what is left, so that a client that sends all before it listens hears the answer. False when the
+    /// connection is of no more use.
+    asio::awaitable<bool> drain() {
+        if (is_awaited_ || is_broken_)
+            co_return left_ == 0;
+        while (left_ > 0) {
+            Result<std::string> piece = co_await read(kDrainPiece);
+            if (!piece)
+                co_return false;
+        }
+        co_return true;
+    }
+
+private:
+    static constexpr std::size_t kDrainPiece = 256 << 10;
+    std::shared_ptr<tcp::socket> socket_;
+    boost::beast::flat_buffer& buffer_; // of the coroutine that serves the connection
+    std::uint64_t length_, left_;
+    std::uint64_t until_cut_ = std::numeric_limits<std::uint64_t>::max();
+    bool is_awaited_; ///< the client waits for "100 Continue"
+    bool is_broken_ = false;
+};
 
 /// How one answer goes on the wire.
 struct Framing {
@@ -68,6 +136,11 @@ struct Framing {
     bool keep_alive = true;
     bool is_chunked = false;
 };
+
+template <class Body>
+Framing framing_of(const http::request<Body>& message) {
+    return {message.method() == http::verb::head, message.version() < 11, message.keep_alive(), false};
+}
 
 std::string head_of(const Response& response, const Framing& framing) {
     const auto reason = http::obsolete_reason(http::int_to_status(static_cast<unsigned>(response.status)));
@@ -90,10 +163,33 @@ std::string head_of(const Response& response, const Framing& framing) {
 
 class SocketWriter : public BodyWriter {
 public:
-    SocketWriter(std::shared_ptr<tcp::socket> socket, bool chunked, std::optional<std::size_t> limit)
-        : socket_(std::move(socket)), chunked_(chunked), left_(limit) {}
+    SocketWriter(net::Loop& loop, std::shared_ptr<tcp::socket> socket, const Response& response, bool chunked)
+        : loop_(loop),
+          socket_(std::move(socket)),
+          chunked_(chunked),
+          left_(response.truncate_at),
+          on_sent_(response.on_sent),
+          // A stream without an end gives each piece the time of the whole.
+          seconds_a_byte_(response.drip > 0 ? response.drip / static_cast<double>(std::max<std::uint64_t>(
+                                                                  1, response.content_length.value_or(1)))
+                                            : 0) {}
 
     asio::awaitable<bool> write(std::string piece) override {
+        if (seconds_a_byte_ <= 0 || !open_) {
+            const bool sent = co_await write_now(std::move(piece));
+            co_return sent;
+        }
+        for (std::size_t from = 0; from < piece.size() && open_; from += kDripPiece) {
+            std::string some = piece.substr(from, kDripPiece);
+            co_await loop_.sleep(std::min(kMostWait, seconds_a_byte_ * static_cast<double>(some.size())));
+            co_await write_now(std::move(some));
+        }
+        co_return open_;
+    }
+    bool is_open() const override { return open_; }
+
+private:
+    asio::awaitable<bool> write_now(std::string piece) {
         if (!open_ || piece.empty())
             co_return open_;
         bool cut = false;
@@ -110,15 +206,20 @@ public:
             framed += "\r\n";
         const bool sent = co_await send_all(socket_, std::move(framed));
         open_ = sent && !cut;
+        if (sent && on_sent_)
+            on_sent_(left_ && cut ? static_cast<std::size_t>(*left_) : size);
         co_return open_;
     }
-    bool is_open() const override { return open_; }
 
-private:
+    static constexpr std::size_t kDripPiece = 16 << 10;
+    static constexpr double kMostWait = 60;
+    net::Loop& loop_;
     std::shared_ptr<tcp::socket> socket_;
     bool chunked_;
     bool open_ = true;
     std::optional<std::size_t> left_;
+    std::function<void(std::size_t)> on_sent_;
+    double seconds_a_byte_;
 };
 
 } // namespace
@@ -142,6 +243,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     Dispatch dispatch;
     tcp::acceptor acceptor;
     std::uint64_t max_body = kMaxBody;
+    std::function<bool(const Request&)> is_streamed;
     int port = 0;
     bool stopped = false;
     std::uint64_t next_id = 0;
@@ -193,19 +295,35 @@ net::Async<void> Server::Impl::serve(std::shared_ptr<Impl> self, std::shared_ptr
     boost::beast::flat_buffer buffer;
     ErrorCode error;
     while (!self->stopped) {
-        http::request_parser<http::string_body> parser;
-        parser.header_limit(kMaxHeader);
-        parser.body_limit(self->max_body);
-        co_await http::async_read_header(*socket, buffer, parser,
+        http::request_parser<http::empty_body> head;
+        head.header_limit(kMaxHeader);
+        head.body_limit(boost::none);
+        co_await http::async_read_header(*socket, buffer, head,
                                          asio::redirect_error(asio::use_awaitable, error));
-        if (!error && lower(std::string(parser.get()[http::field::expect])) == "100-continue" &&
-            !parser.is_done())
-            co_await send_all(socket, "HTTP/1.1 100 Continue\r\n\r\n");
-        if (!error)
-            co_await http::async_read(*socket, buffer, parser,
-                                      asio::redirect_error(asio::use_awaitable, error));
         Framing framing;
         auto response = std::make_shared<Response>();
+        std::shared_ptr<Request> request;
+        std::shared_ptr<SocketSource> source;
+        if (!error) {
+            framing = framing_of(head.get());
+            request = request_from(head.get());
+            const bool is_awaited = lower(request->header("expect")) == "100-continue" && !head.is_done();
+            const std::uint64_t length = head.content_length().value_or(0);
+            if (self->is_streamed && head.content_length() && self->is_streamed(*request)) {
+                source = std::make_shared<SocketSource>(socket, buffer, length, is_awaited);
+                request->source = source;
+            } else if (length > self->max_body) {
+                error = http::error::body_limit;
+            } else {
+                if (is_awaited)
+                    co_await send_all(socket, "HTTP/1.1 100 Continue\r\n\r\n");
+                http::request_parser<http::string_body> parser{std::move(head)};
+                parser.body_limit(self->max_body);
+                co_await http::async_read(*socket, buffer, parser,
+                                          asio::redirect_error(asio::use_awaitable, error));
+                request->body = std::move(parser.get().body());
+            }
+        }
         if (error == http::error::body_limit || error == http::error::header_limit) {
             *response = answer(413, "request too large\n", "text/plain; charset=utf-8");
             framing.keep_alive = false;
@@ -214,14 +332,14 @@ net::Async<void> Server::Impl::serve(std::shared_ptr<Impl> self, std::shared_ptr
         }
         if (error)
             break;
-        framing.keep_alive = parser.get().keep_alive();
-        framing.is_http_1_0 = parser.get().version() < 11;
-        std::shared_ptr<Request> request = request_from(parser.get());
-        framing.is_head = request->method == "HEAD";
         *response = co_await self->dispatch(request);
         if (response->delay > 0)
             co_await self->loop.sleep(response->delay);
-        const bool whole = co_await send(self->loop, socket, response, framing);
+        bool whole = co_await send(self->loop, socket, response, framing);
+        if (source && !response->drop) {
+            const bool is_drained = co_await source->drain();
+            whole = whole && is_drained;
+        }
         if (!whole)
             break;
     }
@@ -248,12 +366,15 @@ asio::awaitable<bool> Server::Impl::send(net::Loop& loop, std::shared_ptr<tcp::s
         if (!framing.is_head)
             head += response->body.substr(0, response->truncate_at.value_or(std::string::npos));
         const bool sent = co_await send_slowly(loop, socket, std::move(head), response->drip);
+        if (sent && response->on_sent && !framing.is_head)
+            response->on_sent(
+                std::min(response->body.size(), response->truncate_at.value_or(response->body.size())));
         co_return sent&& framing.keep_alive;
     }
     const bool begun = co_await send_all(socket, std::move(head));
     if (!begun)
         co_return false;
-    auto writer = std::make_shared<SocketWriter>(socket, framing.is_chunked, response->truncate_at);
+    auto writer = std::make_shared<SocketWriter>(loop, socket, *response, framing.is_chunked);
     co_await response->stream(writer);
     if (!writer->is_open())
         co_return false;
@@ -303,6 +424,10 @@ std::string Server::url() const {
 
 void Server::set_max_body(std::uint64_t bytes) {
     impl_->max_body = bytes;
+}
+
+void Server::stream_bodies(std::function<bool(const Request&)> is_streamed) {
+    impl_->is_streamed = std::move(is_streamed);
 }
 
 void Server::stop() {

@@ -28,6 +28,9 @@ public:
     std::string url() const;
     /// Requests longer than this are answered 413 (default 4 GiB: dataset uploads).
     void set_max_body(std::uint64_t bytes);
+    /// Requests for which `is_streamed` (asked when the head is there) is true are dispatched with their body
+    /// still to come, in Request::source; what the handler leaves of it is read and thrown away.
+    void stream_bodies(std::function<bool(const Request&)> is_streamed);
     /// Stops listening, closes every connection, ends every handler that waits. Idempotent.
     void stop();
 

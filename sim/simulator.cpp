@@ -132,6 +132,8 @@ Result<void> Simulator::Impl::build() {
             return fail(set.error());
     hub = std::make_unique<Hub>(loop, std::move(hub_options));
     hub->add_routes(*core->hub);
+    hub->add_control_routes(core->control);
+    hub_server->stream_bodies(Hub::is_streamed);
     return {};
 }
 
@@ -182,27 +184,29 @@ std::filesystem::path Simulator::folder() const {
 
 std::map<std::string, std::string> Simulator::environment() const {
     const std::string api = api_url();
-    return {{"RUNPOD_API_URL", api},
-            // What other clients read: the SDK, the MCP server, runpodctl (whose RUNPOD_API_URL is v1's and
-            // so has another meaning than ours).
-            {"RUNPOD_API_BASE_URL", api},
-            {"RUNPOD_GRAPHQL_URL", api + "/graphql"},
-            {"RUNPOD_REST_V2_URL", api + "/v2"},
-            {"RUNPOD_REST_V2_API_URL", api + "/v2"},
-            {"RUNPOD_REST_API_URL", api + "/v1"},
-            {"RUNPOD_PUBLIC_GRAPHQL_URL", api + "/graphql"},
-            {"RUNPOD_AUTHED_GRAPHQL_URL", api + "/graphql"},
-            {"RUNPOD_REST_ENDPOINT", api + "/v1"},
-            {"RUNPOD_GRAPHQL_ENDPOINT", api + "/graphql"},
-            {"RUNPOD_API_KEY", impl_->api_key.reveal()},
-            {"RUNPOD_S3_ENDPOINT", impl_->s3_server->url() + "/{dc}"},
-            {"AWS_ACCESS_KEY_ID", impl_->core->s3->key().access},
-            {"AWS_SECRET_ACCESS_KEY", impl_->core->s3->key().secret},
-            {"HF_ENDPOINT", hub_url()},
-            {"HF_TOKEN", impl_->hub_token.reveal()},
-            {"SIM_HF_READ_TOKEN", impl_->hub->read_token()},
-            {"SSH_PRIVATE_KEY_PATH", impl_->key.private_path.string()},
-            {"SSH_PUBLIC_KEY", impl_->key.public_line}};
+    std::map<std::string, std::string> all = impl_->hub->tokens();
+    all.merge(std::map<std::string, std::string>{
+        {"RUNPOD_API_URL", api},
+        // What other clients read: the SDK, the MCP server, runpodctl (whose RUNPOD_API_URL is v1's and
+        // so has another meaning than ours).
+        {"RUNPOD_API_BASE_URL", api},
+        {"RUNPOD_GRAPHQL_URL", api + "/graphql"},
+        {"RUNPOD_REST_V2_URL", api + "/v2"},
+        {"RUNPOD_REST_V2_API_URL", api + "/v2"},
+        {"RUNPOD_REST_API_URL", api + "/v1"},
+        {"RUNPOD_PUBLIC_GRAPHQL_URL", api + "/graphql"},
+        {"RUNPOD_AUTHED_GRAPHQL_URL", api + "/graphql"},
+        {"RUNPOD_REST_ENDPOINT", api + "/v1"},
+        {"RUNPOD_GRAPHQL_ENDPOINT", api + "/graphql"},
+        {"RUNPOD_API_KEY", impl_->api_key.reveal()},
+        {"RUNPOD_S3_ENDPOINT", impl_->s3_server->url() + "/{dc}"},
+        {"AWS_ACCESS_KEY_ID", impl_->core->s3->key().access},
+        {"AWS_SECRET_ACCESS_KEY", impl_->core->s3->key().secret},
+        {"HF_ENDPOINT", hub_url()},
+        {"HF_TOKEN", impl_->hub_token.reveal()},
+        {"SSH_PRIVATE_KEY_PATH", impl_->key.private_path.string()},
+        {"SSH_PUBLIC_KEY", impl_->key.public_line}});
+    return all;
 }
 
 std::string Simulator::environment_text() const {

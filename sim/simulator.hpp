@@ -33,7 +33,7 @@ public:
     std::filesystem::path folder() const;
     /// The variables that point any client here: RUNPOD_API_URL, RUNPOD_API_KEY, HF_ENDPOINT, HF_TOKEN,
     /// SSH_PRIVATE_KEY_PATH, SSH_PUBLIC_KEY, the volumes' RUNPOD_S3_ENDPOINT, AWS_ACCESS_KEY_ID and
-    /// AWS_SECRET_ACCESS_KEY, and SIM_HF_READ_TOKEN for trying a read-only token. Holds
+    /// AWS_SECRET_ACCESS_KEY, and SIM_HF_..._TOKEN for other tokens of the Hub. Holds
     /// secrets.
     std::map<std::string, std::string> environment() const;
     /// The same as KEY=VALUE lines, for a file of mode 0600.

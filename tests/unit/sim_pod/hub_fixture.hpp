@@ -65,13 +65,16 @@ struct HubFixture {
         }
         co_return reply;
     }
+    /// `target` is a path on the Hub, or a whole address, which names its host.
     Reply send(const std::string& method, const std::string& target, const std::string& body = "",
                std::map<std::string, std::string> headers = {}) {
         auto request = std::make_shared<sim::Request>();
         request->method = method;
-        sim::parse_target(*request, target);
+        const bool is_whole = target.starts_with("http://");
+        const auto path = is_whole ? target.find('/', 7) : 0;
+        sim::parse_target(*request, target.substr(path));
         request->headers = std::move(headers);
-        request->headers["host"] = "127.0.0.1:4000";
+        request->headers["host"] = is_whole ? target.substr(7, path - 7) : "127.0.0.1:4000";
         request->headers["content-length"] = std::to_string(body.size());
         if (!token.empty())
             request->headers["authorization"] = "Bearer " + token;
@@ -89,6 +92,30 @@ struct HubFixture {
         return send("GET", target, "", std::move(headers));
     }
     Reply post(const std::string& target, const std::string& body) { return send("POST", target, body); }
+    /// The same without a token, as the storage service is called.
+    Reply bare(const std::string& method, const std::string& target, const std::string& body = "",
+               std::map<std::string, std::string> headers = {}) {
+        const std::string kept = std::exchange(token, "");
+        Reply reply = send(method, target, body, std::move(headers));
+        token = kept;
+        return reply;
+    }
+    /// "STATUS CODE" of an answer, the code from X-Error-Code.
+    static std::string code(const Reply& reply) {
+        return std::to_string(reply.status) + " " + reply.header("X-Error-Code");
+    }
+    /// Uses the token that a variable hands to clients ("SIM_HF_FINE_TOKEN"); "" is none.
+    void as(const std::string& variable) {
+        const sim::Hub& now = other ? *other : hub;
+        token = variable.empty() ? "" : variable == "HF_TOKEN" ? kToken : now.tokens().at(variable);
+    }
+    /// Makes a private model of the user, and commits lines to it.
+    void make_repo(const std::string& name) { post("/api/repos/create", R"({"name":")" + name + R"("})"); }
+    Reply commit(const std::string& id, const std::string& lines, const std::string& parent = "",
+                 const std::string& branch = "main") {
+        nlohmann::json header{{"key", "header"}, {"value", {{"summary", "s"}, {"parentCommit", parent}}}};
+        return post("/api/models/" + id + "/commit/" + branch, header.dump() + "\n" + lines);
+    }
 };
 
 } // namespace podsmith::sim_test

@@ -21,6 +21,12 @@ TEST_CASE("whoami tells the role of each token") {
     CHECK(wrong.header("X-Error-Message") == "Invalid credentials in Authorization header");
     hub.token = "";
     CHECK(hub.get("/api/whoami-v2").status == 401);
+    hub.as("SIM_HF_FINE_TOKEN");
+    const auto fine = hub.get("/api/whoami-v2").json()["auth"]["accessToken"];
+    CHECK(fine["role"] == "fineGrained");
+    CHECK(fine["fineGrained"]["scoped"][0]["entity"]["name"] == "sim-user");
+    hub.as("SIM_HF_FRIEND_TOKEN");
+    CHECK(hub.get("/api/whoami-v2").json()["orgs"][0]["roleInOrg"] == "contributor");
 }
 
 TEST_CASE("the seeded model has the sizes of the real one and no chat template") {
@@ -32,7 +38,7 @@ TEST_CASE("the seeded model has the sizes of the real one and no chat template")
             weights += file["size"].get<std::uint64_t>();
     CHECK(weights == 4'945'242'264 + 67'121'608);
     CHECK(info["gated"] == false);
-    CHECK(info["safetensors"]["total"] == 2'506'181'804);
+    CHECK(info["safetensors"]["total"] == 2'506'172'416);
     const Reply first = hub.get("/unsloth/gemma-2b/resolve/main/tokenizer_config.json");
     CHECK(first.status == 307);
     CHECK(first.header("X-Repo-Commit") == info["sha"]);
@@ -131,6 +137,31 @@ TEST_CASE("a tree comes in pages whose links lead on") {
     CHECK(files == hub.get("/api/models/acme/llama-70b").json()["siblings"].size());
 }
 
+TEST_CASE("entries carry git's own ids, and with expand the commit that changed them") {
+    HubFixture hub;
+    hub.make_repo("m");
+    const std::string first =
+        hub.commit("sim-user/m", R"({"key":"file","value":{"path":"a/b.txt","content":"hi\n"}})")
+            .json()["commitOid"];
+    hub.commit("sim-user/m", R"({"key":"file","value":{"path":"c.txt","content":"c"}})");
+    const auto folder = hub.get("/api/models/sim-user/m/tree/main?expand=true").json()[1];
+    CHECK(folder["path"] == "a");
+    CHECK(folder["lastCommit"]["id"] == first);
+    const auto file = hub.get("/api/models/sim-user/m/tree/main/a").json()[0];
+    CHECK(file["oid"] ==
+          "45b983be36b73c0788dc9cbcb76cbb80fc7bb057"); // printf 'hi\n' | git hash-object --stdin
+    CHECK(folder["oid"] == "b02bd541107db0a9f24c53847344522dcf5176e8");
+    CHECK(hub.get("/api/models/sim-user/m/treesize/main/a").json()["size"] == 3);
+}
+
+TEST_CASE("a listing of more than 1000 entries comes in pages, one with expand in smaller ones") {
+    HubFixture hub;
+    const Reply page = hub.get("/api/datasets/acme/many-files/tree/main?recursive=true");
+    CHECK(page.json().size() == 1000);
+    CHECK(page.header("Link").starts_with("<http://127.0.0.1:4000/api/datasets/acme/many-files/tree/main?"));
+    CHECK(hub.get("/api/datasets/acme/many-files/tree/main?recursive=true&expand=true").json().size() == 100);
+}
+
 TEST_CASE("a quota ends in 429 with the time to wait") {
     HubFixture hub;
     REQUIRE(set_hub_option(hub.options, "api_quota=1"));
@@ -139,9 +170,13 @@ TEST_CASE("a quota ends in 429 with the time to wait") {
     const Reply refused = hub.get("/api/models/acme/tiny");
     CHECK(refused.status == 429);
     CHECK_FALSE(refused.header("Retry-After").empty());
-    const auto wrong = set_hub_option(hub.options, "pages=2");
+    CHECK(hub.get("/acme/tiny/resolve/main/config.json").status == 307); // another bucket
+    CHECK(hub.bare("GET", "/api/models/acme/tiny").status == 200);       // another caller
+    const auto wrong = set_hub_option(hub.options, "page_sise=2");
     REQUIRE_FALSE(wrong);
-    CHECK(wrong.error().kind == Kind::invalid);
+    CHECK(wrong.error().message == "--hub page_sise=2: no such setting; did you mean page_size?");
+    CHECK(set_hub_option(hub.options, "page_size=0").error().message ==
+          "--hub page_size=0: '0' is no value for page_size");
 }
 
 TEST_CASE("a bad card is refused before and at the commit") {
@@ -150,4 +185,14 @@ TEST_CASE("a bad card is refused before and at the commit") {
     CHECK(hub.post("/api/validate-yaml", R"({"content":"---\nlicense: nonsense\n---\n"})").status == 400);
     CHECK(hub.post("/api/validate-yaml", R"({"content":"---\nlicense: mit\n"})").json()["errors"].size() ==
           1);
+    CHECK(hub.post("/api/validate-yaml", R"({"content":"---\nbase_model: a b c\n---\n"})").status == 400);
+    CHECK(hub.post("/api/validate-yaml", R"({"content":"---\nmodel-index: x\n---\n"})").status == 400);
+    hub.make_repo("m");
+    const Reply refused = hub.commit(
+        "sim-user/m", R"({"key":"file","value":{"path":"README.md","content":"---\nlicense: x\n---\n"}})");
+    CHECK(refused.status == 400);
+    CHECK(refused.header("X-Error-Message").find("\"license\" must be one of") != std::string::npos);
+    hub.commit("sim-user/m", R"({"key":"file","value":{"path":"README.md",
+        "content":"---\nlicense: mit\ntags: [a, b]\nbase_model:\n- acme/tiny\n---\n# x\n"}})"
+                             "");
 }

@@ -152,7 +152,7 @@ TEST_CASE("the trainer reads its files, logs, saves checkpoints and pushes them"
     CHECK(history[0]->title == "End of training");
     CHECK(history[1]->title == "Training in progress, epoch 1");
     CHECK(history[0]->files.at("model.safetensors").is_lfs());
-    CHECK(trainer.hub.store().has_large(history[0]->files.at("model.safetensors").sha256));
+    CHECK(trainer.hub.store().pool.has(history[0]->files.at("model.safetensors").sha256));
     // A second launch goes on from the checkpoint.
     trainer.put("grpo.yaml", Trainer::changed(kGrpo, "max_steps: 6", "max_steps: 8"));
     CHECK(has(trainer.launch(),

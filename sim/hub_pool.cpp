@@ -1,0 +1,180 @@
+#include "sim/hub_pool.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <openssl/evp.h>
+#include <unistd.h>
+
+namespace podsmith::sim {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::uint64_t kHashPiece = 4 << 20;
+
+Result<int> open_at(const fs::path& path, int flags) {
+    const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
+    if (descriptor < 0)
+        return fail(Kind::io, fmt::format("open {}: {}", path.string(), std::strerror(errno)));
+    return descriptor;
+}
+
+} // namespace
+
+struct Sha256::State {
+    EVP_MD_CTX* context = EVP_MD_CTX_new();
+    ~State() { EVP_MD_CTX_free(context); }
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+    EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr);
+}
+Sha256::~Sha256() = default;
+
+void Sha256::update(std::string_view bytes) {
+    EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
+}
+
+std::string Sha256::hex() {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> out;
+    unsigned size = 0;
+    EVP_DigestFinal_ex(state_->context, out.data(), &size);
+    std::string text;
+    for (unsigned i = 0; i < size; ++i)
+        text += fmt::format("{:02x}", out[i]);
+    return text;
+}
+
+Result<std::shared_ptr<PoolFile>> PoolFile::create(const fs::path& path) {
+    const Result<int> descriptor = open_at(path, O_RDWR | O_CREAT | O_TRUNC);
+    if (!descriptor)
+        return fail(descriptor.error());
+    return std::shared_ptr<PoolFile>(new PoolFile(*descriptor, path.string()));
+}
+
+Result<std::shared_ptr<PoolFile>> PoolFile::open(const fs::path& path) {
+    const Result<int> descriptor = open_at(path, O_RDONLY);
+    if (!descriptor)
+        return fail(descriptor.error());
+    return std::shared_ptr<PoolFile>(new PoolFile(*descriptor, path.string()));
+}
+
+PoolFile::~PoolFile() {
+    ::close(descriptor_);
+}
+
+Result<void> PoolFile::write(std::uint64_t offset, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t done = ::pwrite(descriptor_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return fail(Kind::io, fmt::format("write {}: {}", path_, std::strerror(errno)));
+        bytes.remove_prefix(static_cast<std::size_t>(done));
+        offset += static_cast<std::uint64_t>(done);
+    }
+    return {};
+}
+
+Result<std::string> PoolFile::read(std::uint64_t offset, std::uint64_t count) const {
+    std::string out(static_cast<std::size_t>(count), '\0');
+    std::size_t have = 0;
+    while (have < out.size()) {
+        const ssize_t got =
+            ::pread(descriptor_, out.data() + have, out.size() - have, static_cast<off_t>(offset + have));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return fail(Kind::io, fmt::format("read {}: {}", path_, std::strerror(errno)));
+        if (got == 0)
+            break;
+        have += static_cast<std::size_t>(got);
+    }
+    out.resize(have);
+    return out;
+}
+
+Result<std::string> PoolFile::sha256() const {
+    Sha256 sum;
+    for (std::uint64_t at = 0;;) {
+        const Result<std::string> piece = read(at, kHashPiece);
+        if (!piece)
+            return fail(piece.error());
+        sum.update(*piece);
+        at += piece->size();
+        if (piece->size() < kHashPiece)
+            return sum.hex();
+    }
+}
+
+HubPool::HubPool(fs::path dir) : dir_(std::move(dir)) {
+    std::error_code error; // a folder that cannot be made shows in the first upload
+    fs::create_directories(dir_ / "lfs", error);
+    fs::create_directories(dir_ / "incoming", error);
+}
+
+bool HubPool::has(const std::string& sha256) const {
+    std::error_code error;
+    return phantoms_.contains(sha256) || fs::exists(path_of(sha256), error);
+}
+
+std::uint64_t HubPool::size(const std::string& sha256) const {
+    if (const auto phantom = phantoms_.find(sha256); phantom != phantoms_.end())
+        return phantom->second->size;
+    std::error_code error;
+    const auto size = fs::file_size(path_of(sha256), error);
+    return error ? 0 : size;
+}
+
+Result<HubPool::Blob> HubPool::open(const std::string& sha256) const {
+    if (const auto phantom = phantoms_.find(sha256); phantom != phantoms_.end())
+        return Blob{{}, phantom->second};
+    Result<std::shared_ptr<PoolFile>> file = PoolFile::open(path_of(sha256));
+    if (!file)
+        return fail(file.error());
+    return Blob{std::move(*file), {}};
+}
+
+Result<std::string> HubPool::Blob::read(std::uint64_t offset, std::uint64_t count) const {
+    if (!phantom)
+        return file->read(offset, count);
+    std::string out(offset < phantom->head.size() ? phantom->head.substr(offset, count) : "");
+    const std::uint64_t left = offset < phantom->size ? phantom->size - offset : 0;
+    out.resize(static_cast<std::size_t>(std::min(count, left)), '\0');
+    return out;
+}
+
+Result<std::string> HubPool::read(const std::string& sha256, std::uint64_t offset,
+                                  std::uint64_t count) const {
+    const Result<Blob> blob = open(sha256);
+    if (!blob)
+        return fail(blob.error());
+    return blob->read(offset, count);
+}
+
+std::string HubPool::add_phantom(const std::string& seed, std::string head, std::uint64_t size) {
+    Sha256 sum;
+    sum.update("phantom " + seed);
+    const std::string id = sum.hex();
+    phantoms_[id] = std::make_shared<const HubPhantom>(HubPhantom{std::move(head), size});
+    return id;
+}
+
+Result<void> HubPool::adopt(const fs::path& received, const std::string& sha256) const {
+    std::error_code error;
+    fs::rename(received, path_of(sha256), error);
+    if (error)
+        return fail(Kind::io, fmt::format("rename {}: {}", received.string(), error.message()));
+    return {};
+}
+
+void HubPool::remove(const std::string& sha256) {
+    std::error_code error;
+    fs::remove(path_of(sha256), error);
+    phantoms_.erase(sha256);
+}
+
+} // namespace podsmith::sim

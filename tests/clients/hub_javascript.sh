@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Hugging Face's JavaScript client against the simulator's Hub, without Xet.
+# shellcheck source=tests/clients/lib.sh
+. "$(dirname "$0")/lib.sh"
+package=$(install_node @huggingface/hub 2.17.5) || skip_client "@huggingface/hub 2.17.5 from npm"
+# shellcheck source=tests/e2e/lib.sh
+. "$clients/../e2e/lib.sh"
+# shellcheck source=tests/clients/hub.sh
+. "$clients/hub.sh"
+start_hub --hub chunk_size=600000
+
+check "its calls"
+node "$clients/hub_javascript.mjs" "$package" >"$scratch/calls.out" 2>"$scratch/calls.err" || fail "@huggingface/hub"
+expect_text calls.out "all calls done"
+
+check "what the simulator saw"
+expect_no_unknown_routes
+expect_each_put_once
+pass hub_javascript
