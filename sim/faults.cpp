@@ -41,6 +41,9 @@ tl::unexpected<Error> bad(const std::string& spec, std::string what) {
 
 Response injected(int code, int retry_after) {
     Response response = problem(code, "injected fault");
+    // The Hub's clients look for these.
+    response.body.insert(1, "\"error\":\"injected fault\",");
+    response.set("X-Error-Message", "injected fault");
     if (retry_after >= 0)
         response.set("Retry-After", std::to_string(retry_after));
     return response;
