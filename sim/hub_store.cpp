@@ -82,19 +82,19 @@ std::vector<const HubCommit*> HubRepo::history(const std::string& revision) cons
 void HubRepo::forget_unreachable() {
     std::set<std::string> kept;
     for (const auto* refs : {&branches, &tags})
-        for (const auto& [name, id] : *refs)
-            for (const HubCommit* commit : history(id))
+        for (const auto& [name, head] : *refs)
+            for (const HubCommit* commit : history(head))
                 kept.insert(commit->id);
     std::erase_if(commits, [&kept](const auto& entry) { return !kept.contains(entry.first); });
 }
 
 std::uint64_t HubRepo::used_storage() const {
     std::map<std::string_view, std::uint64_t> sizes;
-    for (const auto& [id, commit] : commits)
+    for (const auto& [sha, commit] : commits)
         for (const auto& [path, file] : commit.files)
             sizes[file.is_lfs() ? file.sha256 : file.oid] = file.size;
     std::uint64_t total = 0;
-    for (const auto& [id, size] : sizes)
+    for (const auto& [key, size] : sizes)
         total += size;
     return total;
 }

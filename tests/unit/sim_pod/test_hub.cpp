@@ -147,6 +147,8 @@ TEST_CASE("entries carry git's own ids, and with expand the commit that changed 
     const auto folder = hub.get("/api/models/sim-user/m/tree/main?expand=true").json()[1];
     CHECK(folder["path"] == "a");
     CHECK(folder["lastCommit"]["id"] == first);
+    const auto scan = hub.get("/api/models/sim-user/m/tree/main?expand=true").json()[2]["securityFileStatus"];
+    CHECK(scan.contains("avScan")); // the Python client insists
     const auto file = hub.get("/api/models/sim-user/m/tree/main/a").json()[0];
     CHECK(file["oid"] ==
           "45b983be36b73c0788dc9cbcb76cbb80fc7bb057"); // printf 'hi\n' | git hash-object --stdin

@@ -1,6 +1,7 @@
 // Commits and what they make: every kind of line, conflicts, pull requests, branches, tags, squashing.
 #include "base/text.hpp"
 #include "sim/hub.hpp"
+#include "sim/hub_store.hpp"
 #include "unit/sim_pod/hub_fixture.hpp"
 
 #include <doctest/doctest.h>
