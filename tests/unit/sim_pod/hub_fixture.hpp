@@ -39,13 +39,19 @@ struct HubFixture {
     TempDir dir;
     System system;
     net::Loop loop{system};
-    sim::HubOptions options{kToken, {}, "sim-user", dir.path};
+    sim::HubOptions options = options_in(dir.path);
     sim::Hub hub{loop, options};
     std::shared_ptr<sim::Router> router;
     std::string token = kToken;
     std::unique_ptr<sim::Hub> other;
 
     HubFixture() { use(hub); }
+    static sim::HubOptions options_in(const std::filesystem::path& folder) {
+        sim::HubOptions made;
+        made.token = kToken;
+        made.dir = folder;
+        return made;
+    }
     /// Makes a Hub with the options as they are now.
     void make() {
         other = std::make_unique<sim::Hub>(loop, options);
