@@ -82,9 +82,16 @@ max_steps: 6
 chat_template: "{{ messages }}"
 )";
 
+HubOptions hub_options(const std::filesystem::path& dir) {
+    HubOptions options;
+    options.token = "hf_trainer_token";
+    options.dir = dir;
+    return options;
+}
+
 struct Trainer {
     PodFixture pod;
-    Hub hub{pod.loop, {.token = "hf_trainer_token", .dir = pod.dir.path / "hub"}};
+    Hub hub{pod.loop, hub_options(pod.dir.path / "hub")};
     std::shared_ptr<Router> router = std::make_shared<Router>();
     Server server{pod.loop, router};
 
