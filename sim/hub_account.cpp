@@ -13,6 +13,11 @@ std::string object_id(const std::string& of) {
     return sha1_hex("id of " + of).substr(0, 24);
 }
 
+/// What newer clients name a request for access by.
+std::string request_id(const HubRepo& repo, const std::string& user) {
+    return object_id(repo.internal_id + user);
+}
+
 json org_of(const HubOrg& org, const std::string& role) {
     json restrictions = json::array();
     if (!org.restriction.empty())
@@ -92,7 +97,8 @@ Response list_requests(HubCall& call) {
         return hub_error(400, "", "\"status\" must be one of [pending, accepted, rejected]");
     json list = json::array();
     for (const std::string& user : *users)
-        list.push_back({{"user",
+        list.push_back({{"requestId", request_id(*found.repo, user)},
+                        {"user",
                          {{"_id", object_id(user)},
                           {"user", user},
                           {"fullname", user},
@@ -117,7 +123,12 @@ Response handle_request(HubCall& call) {
     if (!found.repo)
         return found.refusal;
     const json body = json::parse(call.request.body, nullptr, false);
-    const std::string user = text_in(body, "user"), status = text_in(body, "status");
+    const std::string asked = text_in(body, "requestId"), status = text_in(body, "status");
+    std::string user = text_in(body, "user");
+    for (const auto* users : {&found.repo->pending, &found.repo->granted, &found.repo->rejected})
+        for (const std::string& each : *users)
+            if (request_id(*found.repo, each) == asked)
+                user = each;
     if (status != "accepted" && status != "rejected" && status != "pending")
         return hub_error(400, "", "\"status\" must be one of [accepted, rejected, pending]");
     const HubRepo& repo = *found.repo;

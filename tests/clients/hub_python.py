@@ -154,7 +154,7 @@ def closed():
     assert "awaiting a review" in refused(GatedRepoError, api.auth_check, "acme/gated-pending")
     assert api.model_info("acme/gated-model").gated == "manual"
     api.hf_hub_download("acme/gated-granted", "config.json")
-    refused(DisabledRepoError, api.hf_hub_download, "acme/disabled", "config.json")
+    refused(DisabledRepoError, api.auth_check, "acme/disabled")
     refused(EntryNotFoundError, api.hf_hub_download, "acme/tiny", "none.json")
     refused(RevisionNotFoundError, api.hf_hub_download, "acme/tiny", "config.json", revision="none")
     refused(HfHubHTTPError, api.create_repo, "acme/mine", status=403)
@@ -164,14 +164,14 @@ def closed():
 def managing():
     repo = "sim-user/py-model"
     api.update_repo_settings(repo, gated="manual", private=False)
-    refused(GatedRepoError, friend.hf_hub_download, repo, "small.json", force_download=True)
+    refused(GatedRepoError, friend.hf_hub_download, repo, "small.json", cache_dir="friend")
     api.grant_access(repo, "sim-friend")
     assert [one.username for one in api.list_accepted_access_requests(repo)] == ["sim-friend"]
-    friend.hf_hub_download(repo, "small.json", force_download=True)
+    friend.hf_hub_download(repo, "small.json", cache_dir="friend")
     api.move_repo(repo, "sim-org/py-moved")
     assert api.model_info(repo).id == "sim-org/py-moved"
     api.delete_file("small.json", "sim-org/py-moved")
-    refused(EntryNotFoundError, api.hf_hub_download, "sim-org/py-moved", "small.json")
+    assert not api.file_exists("sim-org/py-moved", "small.json")
     for name, kind in (("sim-org/py-moved", "model"), ("sim-user/py-dataset", "dataset"), ("sim-user/py-folder", "model")):
         api.delete_repo(name, repo_type=kind)
         refused(RepositoryNotFoundError, api.repo_info, name, repo_type=kind)
