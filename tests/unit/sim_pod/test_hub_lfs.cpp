@@ -113,8 +113,8 @@ TEST_CASE("a seeded weight file has a header and then zeros, and is never held w
     const Reply first = hub.get("/unsloth/gemma-2b/resolve/main/model-00001-of-00002.safetensors");
     CHECK(first.header("X-Linked-Size") == "4945242264");
     hub.token = "";
-    const Reply beginning = hub.get(first.header("Location"), {{"range", "bytes=0-4095"}});
-    CHECK(beginning.header("Content-Range") == "bytes 0-4095/4945242264");
+    const Reply beginning = hub.get(first.header("Location"), {{"range", "bytes=0-100000"}});
+    CHECK(beginning.header("Content-Range") == "bytes 0-100000/4945242264");
     CHECK(safetensors_parameters(beginning.body).at("BF16") > 2'000'000'000);
     const Reply end = hub.get(first.header("Location"), {{"range", "bytes=-3"}});
     CHECK(end.body == std::string(3, '\0'));
