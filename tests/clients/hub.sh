@@ -22,3 +22,20 @@ expect_each_put_once() {
   twice=$(hub_state | query '(function() local seen, bad = {}, {} for _, p in ipairs(v.puts) do local k = p.oid .. " " .. p.part if seen[k] or not p.stored then bad[#bad + 1] = k end seen[k] = true end return table.concat(bad, ", ") end)()')
   [ -z "$twice" ] || fail "sent twice, or not kept: $twice"
 }
+
+# make_folder FOLDER: files of every kind of upload: empty, text, small and large binary (parts), odd names.
+make_folder() {
+  mkdir -p "$1/deep/er"
+  printf '{"a": 1}\n' >"$1/config.json"
+  : >"$1/deep/empty.txt"
+  printf 'h\303\251llo\n' >"$1/deep/er/odd name #1 %41 +.txt"
+  head -c 200000 /dev/urandom >"$1/small.bin"
+  head -c 2000000 /dev/urandom >"$1/model.safetensors"
+}
+
+# expect_equal FOLDER OTHER: the same files, but for what a client or the Hub adds.
+expect_equal() {
+  diff -r -x .gitattributes -x .cache "$1" "$2" >"$scratch/diff.out" || fail "$2 is not $1: $(head -n 3 "$scratch/diff.out")"
+}
+
+podsmith_hub() { "$PODSMITH" hub "$@" >"$scratch/podsmith.out" 2>"$scratch/podsmith.err" || fail "podsmith hub $*"; }

@@ -16,4 +16,14 @@ expect_text calls.out "all calls done"
 check "what the simulator saw"
 expect_no_unknown_routes
 expect_each_put_once
+
+check "podsmith reads what it wrote, and it what podsmith wrote"
+swap() { node "$clients/hub_swap.mjs" "$package" "$@" >"$scratch/swap.out" 2>"$scratch/swap.err" || fail "hub_swap.mjs $*"; }
+make_folder "$scratch/source"
+swap write sim-user/theirs "$scratch/source"
+podsmith_hub download sim-user/theirs --to "$scratch/theirs"
+expect_equal "$scratch/source" "$scratch/theirs"
+podsmith_hub upload sim-user/ours "$scratch/source"
+swap read sim-user/ours "$scratch/ours"
+expect_equal "$scratch/source" "$scratch/ours"
 pass hub_javascript
