@@ -111,8 +111,6 @@ std::optional<Response> apply_line(const HubCall& call, Draft& draft, const std:
 /// A body of one JSON object in place of lines.
 std::optional<Response> apply_object(const HubCall& call, Draft& draft, const json& body,
                                      const std::string& head) {
-    if (!body.is_object())
-        return hub_error(400, "", "the body is no JSON object");
     read_header(draft, body);
     const std::pair<const char*, const char*> lists[] = {{"files", "file"},
                                                          {"lfsFiles", "lfsFile"},
@@ -181,10 +179,12 @@ Response commit(HubCall& call) {
         head = race(call, *found.repo, revision);
     Draft draft;
     draft.files = head->files;
-    const bool is_object = call.request.header("content-type").starts_with("application/json");
+    // Lines are told from an object by what they are: clients send either as application/json.
+    const bool may_be_object = call.request.header("content-type").starts_with("application/json");
+    const json whole = may_be_object ? json::parse(call.request.body, nullptr, false) : json();
+    const bool is_object = whole.is_object() && !whole.contains("key");
     const auto refusal =
-        is_object ? apply_object(call, draft, json::parse(call.request.body, nullptr, false), head->id)
-                  : apply_lines(call, draft, head->id);
+        is_object ? apply_object(call, draft, whole, head->id) : apply_lines(call, draft, head->id);
     if (!draft.parent.empty() && (draft.parent.size() < 5 || !head->id.starts_with(draft.parent)))
         return hub_error(
             412, "",

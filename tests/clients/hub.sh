@@ -23,17 +23,18 @@ expect_each_put_once() {
   [ -z "$twice" ] || fail "sent twice, or not kept: $twice"
 }
 
-# make_folder FOLDER: files of every kind of upload: empty, text, small and large binary (parts), odd names.
+# make_folder FOLDER NAME: files of every kind of upload: empty, text, small and large binary (parts), one with that name.
 make_folder() {
   mkdir -p "$1/deep/er"
   printf '{"a": 1}\n' >"$1/config.json"
   : >"$1/deep/empty.txt"
-  printf 'h\303\251llo\n' >"$1/deep/er/odd name #1 %41 +.txt"
+  printf 'h\303\251llo\n' >"$1/deep/er/$2"
   head -c 200000 /dev/urandom >"$1/small.bin"
   head -c 2000000 /dev/urandom >"$1/model.safetensors"
 }
 
 # expect_equal FOLDER OTHER: the same files, but for what a client or the Hub adds.
+# shellcheck disable=SC2154 # scratch is of e2e/lib.sh
 expect_equal() {
   diff -r -x .gitattributes -x .cache "$1" "$2" >"$scratch/diff.out" || fail "$2 is not $1: $(head -n 3 "$scratch/diff.out")"
 }

@@ -19,7 +19,7 @@ expect_each_put_once
 
 check "podsmith reads what it wrote, and it what podsmith wrote"
 swap() { node "$clients/hub_swap.mjs" "$package" "$@" >"$scratch/swap.out" 2>"$scratch/swap.err" || fail "hub_swap.mjs $*"; }
-make_folder "$scratch/source"
+make_folder "$scratch/source" "odd name +.txt" # it does not encode # and % in addresses
 swap write sim-user/theirs "$scratch/source"
 podsmith_hub download sim-user/theirs --to "$scratch/theirs"
 expect_equal "$scratch/source" "$scratch/theirs"

@@ -25,7 +25,7 @@ for python in "$one" "$two"; do
 
   check "$version: podsmith reads what it wrote, and it what podsmith wrote"
   here=$scratch/$version
-  make_folder "$here/source"
+  make_folder "$here/source" "odd name #1 %41 +.txt"
   export HF_HOME=$here/shared
   swap write sim-user/theirs "$here/source"
   podsmith_hub download sim-user/theirs --to "$here/theirs"
