@@ -210,6 +210,8 @@ void prepare(Round& round, const SendingPtr& sending, UploadAction action, int n
         sending->is_done = true;
         if (sending->notes)
             sending->notes->forget();
+        else
+            PartNotes::remove(system.state_dir() / "hub-uploads", note_key(target, sending->file));
         target.bytes_found += number == 1 ? sending->file.size : 0;
         target.progress->bytes += number == 1 ? sending->file.size : 0;
         ++target.progress->files;

@@ -98,4 +98,9 @@ void PartNotes::forget() {
     descriptor_ = -1;
 }
 
+void PartNotes::remove(const std::filesystem::path& folder, const std::string& key) {
+    std::error_code ignored;
+    std::filesystem::remove(folder / key, ignored);
+}
+
 } // namespace podsmith::hf

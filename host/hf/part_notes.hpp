@@ -30,6 +30,8 @@ public:
     void add(std::size_t part, const std::string& etag);
     /// The upload is done, or cannot go on.
     void forget();
+    /// Removes what a process left that was killed after its last part: the storage has the object by now.
+    static void remove(const std::filesystem::path& folder, const std::string& key);
 
 private:
     std::filesystem::path path_;
