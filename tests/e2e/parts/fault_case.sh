@@ -8,7 +8,16 @@ call=$1 kind=$2
 shift 2
 
 # Every call to Runpod that a recipe makes.
-cat >work.lua <<'LUA'
+case $call in
+  cluster-*) cat >work.lua <<'LUA' ;;
+local cluster <close> = runpod.clusters.create { name = "fault", type = "APPLICATION", gpu = "NVIDIA L40S", gpu_count = 1,
+  pod_count = 2, disk = 10, ports = { "22/tcp" }, start_ssh = true, image = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404" }
+cluster:wait_ready { timeout = "3m" }
+print(cluster:exec("echo works")[2].stdout)
+assert(#runpod.clusters.list() == 1)
+print("all done")
+LUA
+  *) cat >work.lua <<'LUA' ;;
 local pod <close> = runpod.create { name = "fault", gpu = gpu.pick { vram = 40 },
   image = "runpod/pytorch:1.0.2-cu1281-torch280-ubuntu2404", volume = { size = 20 } }
 pod:wait_ready { timeout = "3m" }
@@ -17,6 +26,7 @@ pod:refresh()
 pod:stop()
 print("all done")
 LUA
+esac
 
 start_sim --boot 0.3
 for spec in "$@"; do fault "$spec"; done
@@ -29,6 +39,7 @@ case $exit_code in
     has_text work.out "all done" || fail "$call $kind: success without the work"
     outcome=success ;;
   1)
+    [ "$kind" != none ] || fail "$call: it fails without a fault"
     [ "$errors" -eq 1 ] || fail "$call $kind: $errors error lines"
     grep -q '^  hint: ' work.err || fail "$call $kind: an error without a hint"
     outcome="error: $(sed -n 's/^error: //p' work.err)" ;;
