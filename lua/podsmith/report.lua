@@ -17,7 +17,8 @@ M.PARAMS = {
 }
 
 local MOST_WAITING = 1000
-local FAREWELL = 20 -- seconds for what is left when the run ends
+-- When the run ends, what is left is sent for as long as the receiver goes on taking events, but not for ever.
+local SILENCE, FAREWELL = 20, 180 -- seconds without one that it took; seconds in all
 local DISCORD_LIMIT = 2000
 
 -- ---- what is sent -------------------------------------------------------------------------------------------------
@@ -147,6 +148,7 @@ local function pump(sink)
     sink.sending = nil
     if settled then
       failures = 0
+      sink.settled_at = core.now()
       if PROGRESS[item.event] then sink.progress_at = core.now() end
     elseif not sink.dead then
       table.insert(sink.items, 1, item)
@@ -161,7 +163,8 @@ local Report = {}
 Report.__index = Report
 
 local function sink(run, name, url, body, interval)
-  local self = { name = name, url = url, body = body, interval = interval, items = {}, dropped = 0, progress_at = -math.huge }
+  local self = { name = name, url = url, body = body, interval = interval, items = {}, dropped = 0, progress_at = -math.huge,
+    settled_at = -math.huge }
   self.task = run:background(pump, self)
   return self
 end
@@ -211,15 +214,24 @@ function Report:send(event, fields, message)
   for _, each in ipairs(self.sinks) do put(each, item) end
 end
 
+-- Waits for the end of a sink's task while the receiver takes events.
+local function see_off(each)
+  local begun = core.now()
+  local ends = begun + FAREWELL
+  while each.task:status() == "running" do
+    local patience = math.min(ends, math.max(begun, each.settled_at) + SILENCE) - core.now()
+    if patience <= 0 then return end
+    errors.try(task.with_timeout, patience, function() each.task:wait() end)
+  end
+end
+
 --- Waits until all is sent, for a limited time, and says what was not.
 function Report:close()
   for _, each in ipairs(self.sinks) do
     each.closing = true
     if each.waiter then core.wake(each.waiter) end
   end
-  errors.try(task.with_timeout, FAREWELL, function()
-    for _, each in ipairs(self.sinks) do each.task:wait() end
-  end)
+  task.map(self.sinks, see_off)
   for _, each in ipairs(self.sinks) do
     local left = #each.items + each.dropped + (each.sending and 1 or 0)
     if left > 0 then core.log("warn", ("%s: %d event%s could not be sent"):format(each.name, left, left == 1 and "" or "s")) end

@@ -155,6 +155,15 @@ describe("a report", function()
     local _ = { guard, scope }
   end)
 
+  it("gives a receiver that is slow, but takes what comes, more of it", function()
+    local got, guard <close> = receiver(function() task.sleep(9) return 200 end)
+    local reporter, scope <close> = started()
+    for i = 1, 12 do reporter:send("event" .. i, {}) end
+    reporter:close()
+    expect(#got):equals(12)
+    local _ = { guard, scope }
+  end)
+
   it("holds no secret", function()
     local token = secret.new("hf_veryverysecret", "HF_TOKEN")
     local got, guard <close> = receiver(function() return 200 end)
