@@ -13,7 +13,6 @@ extern const std::span<const EmbeddedFile> embedded_lua;
 
 namespace podsmith::lua {
 
-void register_dataset(lua_State* L); // bind_dataset.cpp
 namespace {
 
 constexpr const char* kRuntime = "podsmith.runtime";

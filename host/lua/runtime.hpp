@@ -56,6 +56,7 @@ void register_graphql(lua_State* L);
 void register_hf(lua_State* L);
 void register_journal(lua_State* L);
 void register_gpu(lua_State* L);
+void register_dataset(lua_State* L);
 void register_terminal(lua_State* L);
 
 /// Puts a terminal that a script made raw back as it was: for an exit that runs no destructors.
