@@ -58,7 +58,9 @@ end
 function M.begin(options)
   local log = M.journal()
   local params = {}
-  for name, value in pairs(options.params or {}) do params[name] = value end
+  for name, value in pairs(options.params or {}) do
+    if type(value) ~= "userdata" then params[name] = value end -- a secret is not recorded
+  end
   params._endpoint = core.env("RUNPOD_API_URL") or "https://api.runpod.io" -- reap looks only where the pod was made
   local id, lock
   if options.resume then

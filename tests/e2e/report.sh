@@ -44,8 +44,11 @@ pass "no secrets"
 
 check "nobody there"
 kill -KILL "${pid_of[hook]}" "${pid_of[discord]}"
-start plan run grpo --dry-run
+flag=$PROGRESS_WEBHOOK_URL
+unset PROGRESS_WEBHOOK_URL
+start plan run grpo --dry-run --progress-url "$flag" # as a flag it is a secret too
 expect_exit plan 0
 expect_text plan.err "could not be sent"
 expect_text plan.out "plan (nothing has been created)"
+if grep -rqF hook-secret-token plan.out plan.err state; then fail "the flag's address is in plain sight"; fi
 pass "a run without its receivers"
