@@ -115,7 +115,7 @@ private:
     Way& way_;
     tcp::socket& source_;
     tcp::socket& sink_;
-    net::Timer timer_;
+    std::optional<net::Timer> timer_; ///< none once stopped
     std::deque<Chunk> queue_;
     std::size_t written_ = 0; ///< of the first chunk
     bool is_watching_ = false;
@@ -130,7 +130,7 @@ public:
         : shared(std::move(line)),
           client_(std::move(client)),
           server_(shared->loop.context()),
-          timer_(shared->loop),
+          timer_(std::in_place, shared->loop),
           there_(*this, shared->ways[0], client_, server_),
           back_(*this, shared->ways[1], server_, client_) {}
 
@@ -138,14 +138,14 @@ public:
         std::erase_if(shared->connections, [](const auto& one) { return one.expired(); });
         shared->connections.push_back(weak_from_this());
         ++shared->count;
-        timer_.start(shared->shape->rtt, [self = shared_from_this(), port](bool fired) {
+        timer_->start(shared->shape->rtt, [self = shared_from_this(), port](bool fired) {
             if (fired)
                 self->connect(port);
         });
     }
     void cut() {
         is_cut_ = true;
-        timer_.cancel();
+        timer_.reset(); // what it would call holds this connection
         there_.stop();
         back_.stop();
         ErrorCode ignored;
@@ -179,7 +179,7 @@ private:
     }
 
     tcp::socket client_, server_;
-    net::Timer timer_;
+    std::optional<net::Timer> timer_; ///< none once cut
     Lane there_, back_;
     bool is_cut_ = false;
 };
@@ -189,13 +189,15 @@ void Shared::cut() {
     for (const auto& one : std::exchange(connections, {}))
         if (const auto connection = one.lock())
             connection->cut();
+    for (Way& way : ways)
+        way.waiting.clear(); // of connections that are cut, and hold them
 }
 
 Lane::Lane(Connection& owner, Way& way, tcp::socket& source, tcp::socket& sink)
-    : owner_(owner), way_(way), source_(source), sink_(sink), timer_(owner.shared->loop) {}
+    : owner_(owner), way_(way), source_(source), sink_(sink), timer_(std::in_place, owner.shared->loop) {}
 
 void Lane::stop() {
-    timer_.cancel();
+    timer_.reset();
     queue_.clear();
     has_read_all_ = true;
 }
@@ -258,12 +260,12 @@ void Lane::put(Chunk chunk) {
 }
 
 void Lane::arm() {
-    if (queue_.empty())
+    if (queue_.empty() || !timer_)
         return;
     const double wait = queue_.front().due - way_.loop.now();
     if (wait <= 0)
         return write();
-    timer_.start(wait, [this, self = owner_.shared_from_this()](bool fired) {
+    timer_->start(wait, [this, self = owner_.shared_from_this()](bool fired) {
         if (fired && !self->is_cut())
             write();
     });
