@@ -93,7 +93,7 @@ refused "gated model" 1 "model acme/gated-model is gated and sim-user's token ma
 refused "gated model, access asked for" 1 "acme/gated-pending" "https://huggingface.co/acme/gated-pending" \
   grpo --repo-id acme/gated-pending
 refused "missing model" 1 "no model acme/nosuch" "check the spelling of --repo-id" grpo --repo-id acme/nosuch
-refused "no GPU large enough" 1 "141 GB: none is eligible; nearest is A100 SXM (80 GB < 141 GB needed)" \
+refused "no GPU large enough" 1 "132 GB: none is eligible; nearest is A100 SXM (80 GB < 132 GB needed)" \
   "shard the model over more GPUs" grpo --repo-id acme/llama-70b
 refused "no GPU of that name" 1 'matching "voodoo3": none is eligible' "podsmith gpus" grpo --gpu-type voodoo3
 refused "a price nobody asks" 1 "is over your cap of 0.01" "raise the cap" grpo --max-price 0.01

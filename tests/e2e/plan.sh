@@ -74,9 +74,9 @@ expect_no_pods
 
 check "a model that no GPU holds: what would hold it is said, and holds it"
 run_case 1 "$PODSMITH" run sft --dry-run --repo-id acme/llama-70b --gpu-count 8
-expect_text case.err "shard the model over more GPUs: with --gpu-count 8 --shard-model each needs 22 GB"
+expect_text case.err "shard the model over more GPUs: with --gpu-count 8 --shard-model each needs 20 GB"
 run_case 0 "$PODSMITH" run sft --dry-run --repo-id acme/llama-70b --gpu-count 8 --shard-model
-expect_text case.out "22 GB on each GPU for the weights"
+expect_text case.out "20 GB on each GPU for the weights"
 expect_text case.out "SFT, all weights"
 
 check "what does not go together is refused before anything is asked"
