@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 
+#include <algorithm>
 #include <array>
 #include <fmt/format.h>
 
@@ -28,20 +29,15 @@ Error closed_error(const Transport& transport, std::string_view doing) {
 
 using Open = std::function<LIBSSH2_CHANNEL*()>;
 
-struct Opened {
-    LIBSSH2_CHANNEL* raw = nullptr;
-    std::optional<std::uint32_t> number = std::nullopt;
-};
-
 // Repeats one way to open a channel until it has ended: with `raw` null the server has refused.
-Async<Opened> open_once(std::shared_ptr<Transport> transport, Open open) {
+Async<OpenChannel> open_once(std::shared_ptr<Transport> transport, Open open) {
     while (!transport->try_begin_open()) {
         if (!transport->is_open())
             co_return transport->error("open a channel on " + transport->name());
         co_await transport->opened.wait(transport->opened.generation());
     }
     LIBSSH2_SESSION* session = transport->session();
-    auto opened = std::make_shared<Opened>();
+    auto opened = std::make_shared<OpenChannel>();
     std::function<long()> step = [session, opened, &open]() -> long {
         opened->raw = open();
         return opened->raw ? 0 : libssh2_session_last_errno(session);
@@ -55,6 +51,8 @@ Async<Opened> open_once(std::shared_ptr<Transport> transport, Open open) {
     transport->end_open();
     if (!code)
         co_return fail(code.error());
+    if (opened->raw)
+        transport->add_channel(opened->raw);
     co_return *opened;
 }
 
@@ -81,17 +79,20 @@ Async<bool> wait_for_room(std::shared_ptr<Transport> transport, int attempt) {
     co_return true;
 }
 
-Async<Opened> open_session(std::shared_ptr<Transport> transport, unsigned window) {
-    const Open open = [session = transport->session(), window] {
+Open session_opener(Transport& transport, unsigned window) {
+    return [session = transport.session(), window] {
         constexpr std::string_view kType = "session";
-        return libssh2_channel_open_ex(session, kType.data(), kType.size(), window ? window : kWindow,
-                                       kPacket, nullptr, 0);
+        return libssh2_channel_open_ex(session, kType.data(), kType.size(), window, kPacket, nullptr, 0);
     };
+}
+
+Async<OpenChannel> open_session(std::shared_ptr<Transport> transport, unsigned window) {
+    const Open open = session_opener(*transport, window);
     for (int attempt = 0;; ++attempt) {
         if (!transport->is_open())
             co_return transport->error("open a channel on " + transport->name());
-        Async<Opened> opening = open_once(transport, open);
-        Result<Opened> opened = co_await std::move(opening);
+        Async<OpenChannel> opening = open_once(transport, open);
+        Result<OpenChannel> opened = co_await std::move(opening);
         if (!opened || opened->raw)
             co_return opened;
         tl::unexpected<Error> refusal = no_channel(*transport);
@@ -100,6 +101,46 @@ Async<Opened> open_session(std::shared_ptr<Transport> transport, unsigned window
         if (!again || !*again)
             co_return refusal;
     }
+}
+
+// Until as many stand ready as are wanted.
+Async<void> open_spares(std::shared_ptr<Transport> transport) {
+    Transport::Spares& spares = transport->spares;
+    const Open open = session_opener(*transport, kWindow);
+    while (transport->is_open() && !spares.is_refused && spares.ready.size() < spares.wanted) {
+        Async<OpenChannel> opening = open_once(transport, open);
+        Result<OpenChannel> opened = co_await std::move(opening);
+        if (!opened)
+            co_return fail(opened.error());
+        spares.is_refused = !opened->raw;
+        if (opened->raw)
+            spares.ready.push_back(*opened);
+        transport->opened.notify();
+    }
+    co_return Result<void>();
+}
+
+// One that stands ready, or will in a moment.
+Async<OpenChannel> take_session(std::shared_ptr<Transport> transport, unsigned window) {
+    Transport::Spares& spares = transport->spares;
+    while (spares.is_opening && spares.ready.empty()) {
+        const std::uint64_t seen = transport->opened.generation();
+        co_await transport->opened.wait(seen);
+    }
+    while (!spares.ready.empty()) {
+        const OpenChannel opened = spares.ready.front();
+        spares.ready.pop_front();
+        if (libssh2_channel_eof(opened.raw)) { // the server did not want it to stand there
+            transport->dispose(opened.raw);
+            continue;
+        }
+        if (window > kWindow)
+            libssh2_channel_receive_window_adjust2(opened.raw, window - kWindow, 1, nullptr);
+        co_return opened;
+    }
+    Async<OpenChannel> opening = open_session(transport, window);
+    Result<OpenChannel> opened = co_await std::move(opening);
+    co_return opened;
 }
 
 // One request on a new channel: a negative code is the server's refusal.
@@ -132,12 +173,16 @@ Async<void> ask_terminal(std::shared_ptr<Channel> channel, Terminal terminal) {
 }
 
 Async<void> ask_start(std::shared_ptr<Channel> channel, std::string command) {
-    LIBSSH2_CHANNEL* raw = channel->raw();
-    std::function<long()> step = [raw, &command]() -> long {
+    // The request has left at the first step; what waits is for its answer.
+    bool has_asked = false;
+    std::function<long()> step = [channel, &command, &has_asked]() -> long {
         const std::string_view request = command.empty() ? "shell" : "exec";
-        return libssh2_channel_process_startup(raw, request.data(), static_cast<unsigned>(request.size()),
-                                               command.empty() ? nullptr : command.data(),
-                                               static_cast<unsigned>(command.size()));
+        const long code = libssh2_channel_process_startup(
+            channel->raw(), request.data(), static_cast<unsigned>(request.size()),
+            command.empty() ? nullptr : command.data(), static_cast<unsigned>(command.size()));
+        if (!std::exchange(has_asked, true))
+            open_ahead(channel->transport(), 1);
+        return code;
     };
     std::string doing = "start a command on " + channel->transport()->name();
     std::string hint = "does the login shell of this user allow commands?";
@@ -148,11 +193,11 @@ Async<void> ask_start(std::shared_ptr<Channel> channel, std::string command) {
 
 } // namespace
 
-Channel::Channel(std::shared_ptr<Transport> transport, LIBSSH2_CHANNEL* raw,
-                 std::optional<std::uint32_t> number)
-    : transport_(std::move(transport)), raw_(raw), number_(number), progress_(transport_->loop().executor()) {
-    transport_->add_channel(raw_);
-}
+Channel::Channel(std::shared_ptr<Transport> transport, OpenChannel opened)
+    : transport_(std::move(transport)),
+      raw_(opened.raw),
+      number_(opened.number),
+      progress_(transport_->loop().executor()) {}
 
 Channel::~Channel() {
     close();
@@ -286,11 +331,11 @@ Async<void> pump_input(std::shared_ptr<Channel> channel) {
 
 Async<std::shared_ptr<Channel>> open_channel(std::shared_ptr<Transport> transport, std::string command,
                                              std::optional<Terminal> terminal, unsigned window) {
-    Async<Opened> opening = open_session(transport, window);
-    Result<Opened> opened = co_await std::move(opening);
+    Async<OpenChannel> opening = take_session(transport, window ? window : kWindow);
+    Result<OpenChannel> opened = co_await std::move(opening);
     if (!opened)
         co_return fail(opened.error());
-    auto channel = std::make_shared<Channel>(transport, opened->raw, opened->number);
+    auto channel = std::make_shared<Channel>(transport, *opened);
     if (terminal) {
         Async<void> asking = ask_terminal(channel, *terminal);
         Result<void> given = co_await std::move(asking);
@@ -309,8 +354,8 @@ Async<std::shared_ptr<Channel>> open_forward(std::shared_ptr<Transport> transpor
     const Open open = [session = transport->session(), &host, port] {
         return libssh2_channel_direct_tcpip_ex(session, host.c_str(), port, "127.0.0.1", 22);
     };
-    Async<Opened> opening = open_once(transport, open);
-    Result<Opened> opened = co_await std::move(opening);
+    Async<OpenChannel> opening = open_once(transport, open);
+    Result<OpenChannel> opened = co_await std::move(opening);
     if (!opened)
         co_return fail(opened.error());
     if (!opened->raw)
@@ -321,7 +366,24 @@ Async<std::shared_ptr<Channel>> open_forward(std::shared_ptr<Transport> transpor
             fmt::format("does something listen on port {} there, and does its sshd allow forwarding "
                         "(AllowTcpForwarding)?",
                         port));
-    co_return std::make_shared<Channel>(transport, opened->raw, opened->number);
+    co_return std::make_shared<Channel>(transport, *opened);
+}
+
+void open_ahead(std::shared_ptr<Transport> transport, std::size_t count) {
+    Transport::Spares& spares = transport->spares;
+    spares.wanted = spares.is_opening ? std::max(spares.wanted, count) : count;
+    const bool is_near = transport->round_trip() > 0 && transport->round_trip() <= kNear;
+    if (is_near || spares.is_opening || spares.is_refused || spares.ready.size() >= count)
+        return;
+    spares.is_opening = true;
+    std::function<void(Result<void>)> done = [weak = std::weak_ptr(transport)](Result<void>) {
+        if (const auto self = weak.lock()) {
+            self->spares.is_opening = false;
+            self->opened.notify();
+        }
+    };
+    Async<void> work = open_spares(transport);
+    net::start<void>(transport->loop(), std::move(work), std::move(done));
 }
 
 Async<std::shared_ptr<Channel>> open_detached(std::shared_ptr<Transport> transport,

@@ -15,7 +15,7 @@ namespace podsmith::ssh {
 /// its end the channel is closed without waiting.
 class Channel : public std::enable_shared_from_this<Channel> {
 public:
-    Channel(std::shared_ptr<Transport> transport, LIBSSH2_CHANNEL* raw, std::optional<std::uint32_t> number);
+    Channel(std::shared_ptr<Transport> transport, OpenChannel opened);
     ~Channel();
     Channel(const Channel&) = delete;
     Channel& operator=(const Channel&) = delete;
@@ -57,12 +57,16 @@ private:
     bool err_first_ = false;
 };
 
-/// Opens a channel and starts `command` on it, or the login shell when it is empty; on a terminal when one is
-/// given. When the server allows no further channel on this connection and others of ours are open, waits
-/// until one has gone. Must not be cancelled (libssh2 would stay in the middle of the open): see
-/// open_detached. `window`: as in ExecRequest.
+/// Opens a channel, or takes one that stands ready, and starts `command` on it, or the login shell when it is
+/// empty; on a terminal when one is given. When the server allows no further channel on this connection and
+/// others of ours are open, waits until one has gone. Must not be cancelled (libssh2 would stay in the middle
+/// of the open): see open_detached. `window`: as in ExecRequest.
 Async<std::shared_ptr<Channel>> open_channel(std::shared_ptr<Transport> transport, std::string command,
                                              std::optional<Terminal> terminal, unsigned window);
+/// Opens channels for the next `count` commands, while nobody waits: each costs a round trip, and libssh2
+/// opens one after the other. Only over a line long enough for that to matter, and never when the server has
+/// no room for them.
+void open_ahead(std::shared_ptr<Transport> transport, std::size_t count);
 /// Opens a channel to a port as the server sees it (direct-tcpip). Error{conflict} when the server cannot or
 /// may not connect there. Must not be cancelled: see open_detached.
 Async<std::shared_ptr<Channel>> open_forward(std::shared_ptr<Transport> transport, std::string host,

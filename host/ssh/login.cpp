@@ -3,6 +3,7 @@
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "ssh/agent.hpp"
+#include "ssh/channel.hpp"
 #include "ssh/keys.hpp"
 #include "ssh/wire.hpp"
 
@@ -371,6 +372,7 @@ Async<LoggedIn> log_in(net::Loop& loop, ConnectRequest request) {
         co_return fail(std::move(error));
     }
     transport->keep_alive(request.keepalive);
+    open_ahead(transport, 1);
     co_return LoggedIn{transport, std::move(*host_key)};
 }
 

@@ -252,6 +252,7 @@ public:
             request.host_key.fingerprints = {host_key_.fingerprint};
         return Session::connect(loop_, std::move(request));
     }
+    void prepare(std::size_t commands) override { open_ahead(transport_, commands); }
     double round_trip() const override { return transport_->round_trip(); }
     const std::string& name() const override { return transport_->name(); }
     const HostKey& host_key() const override { return host_key_; }

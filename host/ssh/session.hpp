@@ -130,6 +130,8 @@ public:
     /// One more connection to the same server, as the same user, which must show the same host key. For work
     /// that one connection holds up.
     virtual Async<std::shared_ptr<Session>> connect_again() = 0;
+    /// Says that this many commands will start soon: over a long line their channels are opened ahead.
+    virtual void prepare(std::size_t commands) = 0;
     /// Seconds that the server has taken to answer the opening of a channel, at best; 0 before the first.
     virtual double round_trip() const = 0;
     /// Who and where, as errors say it: "root@10.0.0.7:22".

@@ -395,13 +395,15 @@ void Transport::finish_dying() {
 void Transport::probe() {
     if (is_corrupt_ || failure_ || (!is_probing_ && !try_begin_open()))
         return;
-    is_probing_ = true;
+    if (!std::exchange(is_probing_, true))
+        probed_at_ = loop_.system().monotonic();
     LIBSSH2_CHANNEL* channel =
         libssh2_channel_open_ex(session_, kProbeType.data(), kProbeType.size(), 1024, 1024, nullptr, 0);
     const int code = channel ? 0 : libssh2_session_last_errno(session_);
     if (code == LIBSSH2_ERROR_EAGAIN)
         return;
     is_probing_ = false;
+    note_round_trip(loop_.system().monotonic() - probed_at_);
     end_open();
     if (channel)
         dispose(channel);

@@ -3,6 +3,7 @@
 #include "ssh/signal.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
+#include <deque>
 #include <functional>
 #include <libssh2.h>
 #include <memory>
@@ -15,6 +16,12 @@
 namespace podsmith::ssh {
 
 using net::Async;
+
+/// A channel as libssh2 has opened it, and our number of it; nullopt when libssh2 did not let that be seen.
+struct OpenChannel {
+    LIBSSH2_CHANNEL* raw = nullptr;
+    std::optional<std::uint32_t> number = std::nullopt;
+};
 
 /// A libssh2 session and its socket, kept apart: libssh2 reads from and writes to memory (its send and
 /// receive callbacks), and this class moves the bytes.
@@ -68,7 +75,7 @@ public:
     void add_channel(LIBSSH2_CHANNEL* channel);
     /// Closes and frees a channel without waiting; what is left to do is done as the server answers.
     void dispose(LIBSSH2_CHANNEL* channel);
-    /// Our number of the channel that was opened last; nullopt when libssh2 did not let it be seen.
+    /// The number of the channel that was opened last.
     std::optional<std::uint32_t> opened_number() const { return opened_number_; }
     /// Whether the server has sent an exit status for our channel of this number. libssh2 gives 0 for a
     /// command that ended well and for a channel that was closed without a word.
@@ -80,6 +87,15 @@ public:
 
     /// True while so much waits to be sent that a writer should hold back until `drained`.
     bool is_congested() const;
+
+    /// Channels that stand ready for the commands to come: see open_ahead.
+    struct Spares {
+        std::deque<OpenChannel> ready;
+        std::size_t wanted = 0;
+        bool is_opening = false;
+        bool is_refused = false; ///< the server has no room for them
+    };
+    Spares spares;
 
     Signal input;   ///< bytes came, or the connection failed
     Signal drained; ///< no longer congested, or failed
@@ -128,6 +144,7 @@ private:
     std::set<std::uint32_t> with_status_;
     bool is_opening_ = false;
     bool is_probing_ = false;
+    double probed_at_ = 0;
     bool lacked_room_ = false;
     bool is_corrupt_ = false; // libssh2's state can no longer be trusted: no more calls but free
     std::optional<Error> failure_;

@@ -54,13 +54,14 @@ std::vector<std::vector<Entry>> split_segments(std::vector<Entry> all, const ssh
     for (const Entry& entry : all)
         bytes += entry.size;
     const std::size_t channels = channels_for(session, bytes);
-    const std::uint64_t limit = std::clamp<std::uint64_t>(bytes / channels + 1, kLeastSegment, kMostSegment);
+    const std::uint64_t limit = std::clamp<std::uint64_t>(bytes / channels, kLeastSegment, kMostSegment);
     const std::size_t most =
         std::clamp(all.size() / channels + 1, std::min(kLeastFiles, most_files), most_files);
     std::vector<std::vector<Entry>> segments;
-    std::uint64_t size = limit;
+    std::uint64_t size = 0;
     for (Entry& entry : all) {
-        if (segments.empty() || size + entry.size > limit || segments.back().size() >= most) {
+        // The file that reaches the limit still goes in: a last segment of what did not fit costs round trips.
+        if (segments.empty() || size >= limit || segments.back().size() >= most) {
             segments.emplace_back();
             size = 0;
         }
