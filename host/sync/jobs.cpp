@@ -12,7 +12,7 @@ constexpr double kFar = 0.005;                         // seconds of a round tri
 constexpr std::uint64_t kWorthAConnection = 16u << 20; // bytes
 constexpr std::size_t kConnections = 4;
 constexpr std::size_t kChannelsFar = 3; // for each connection
-constexpr std::size_t kChannelsNear = 3;
+constexpr std::size_t kChannelsNear = 2;
 
 struct Width {
     std::size_t connections = 1;

@@ -40,15 +40,25 @@ if [ -s $4.folders ]; then (cd ../.. && xargs -0 mkdir -p --) <$4.folders || exi
 rm -f $4.*
 )sh";
 
-// Records, each a line and what it announces: "d N" and a folder's path of N bytes; "l N SIZE MTIME", the
-// path and a link's target; "f N SIZE MTIME MODE", the path, the content, and its hash behind a "k", or an
-// "x" when the file changed while it was read; "end". A file is written beside the tree, checked, and
-// renamed.
+// Frames of about a MiB: eight hexadecimal digits of its length, its hash, its bytes. In them records, each a
+// line and what it announces: "d N" and a folder's path of N bytes; "l N SIZE MTIME", the path and a link's
+// target; "f N SIZE MTIME MODE", the path, the content, and "k", or "x" when the file changed while it was
+// read; "end". Only a file's content may go on in the next frame. A frame is checked before anything of it
+// is used; a file is written beside the tree and renamed.
 constexpr std::string_view kReceivePython = R"py(
 import os, sys
 from hashlib import sha256
-MOST = 1 << 20
-def cut(): sys.exit(6)
+index = 0
+def frames(f):
+    while True:
+        head = f.read(72)
+        if len(head) != 72: sys.exit(6)
+        data = f.read(int(head[:8], 16))
+        if sha256(data).hexdigest().encode() != head[8:]:
+            if len(data) != int(head[:8], 16): sys.exit(6)
+            print("bad", index)
+            sys.exit(7)
+        yield data
 def move(temp, place):
     try: os.rename(temp, place)
     except OSError as e:
@@ -59,51 +69,54 @@ def move(temp, place):
         os.rename(beside, place)
         os.unlink(temp)
 def put(out, data):
-    while data: data = data[os.write(out, data):]
-def receive(temp):
-    path, index, bad = b"", 0, 0
-    f = open(0, "rb", MOST)
+    while len(data): data = data[os.write(out, data):]
+def widen():
+    # sshd fills the pipe at one go, instead of moving its backlog about in memory for each 64 KiB.
     try:
-        while True:
-            head = f.readline().split()
-            if not head: cut()
-            if head[0] == b"end": return 7 if bad else 0
-            path = f.read(int(head[1]))
-            place = b"../../" + path
-            if head[0] == b"d":
-                os.makedirs(place, exist_ok=True)
-                continue
-            left, mtime = int(head[2]), int(head[3])
-            if head[0] == b"l":
-                os.symlink(f.read(left), temp)
-                os.utime(temp, ns=(mtime, mtime), follow_symlinks=False)
-                move(temp, place)
+        import fcntl
+        fcntl.fcntl(0, 1031, 1 << 20) # F_SETPIPE_SZ; 1 MiB is what a user may have
+    except (ImportError, OSError): pass
+def receive(temp):
+    global index
+    widen()
+    path = b""
+    pieces = frames(open(0, "rb"))
+    try:
+        for data in pieces:
+            at = 0
+            while at < len(data):
+                line = data.index(b"\n", at)
+                head = data[at:line].split()
+                if head[0] == b"end": return 0
+                at = line + 1 + int(head[1])
+                path = data[line + 1:at]
+                place = b"../../" + path
+                if head[0] == b"d":
+                    os.makedirs(place, exist_ok=True)
+                    continue
+                left, mtime = int(head[2]), int(head[3])
+                if head[0] == b"l":
+                    os.symlink(data[at:at + left], temp)
+                    os.utime(temp, ns=(mtime, mtime), follow_symlinks=False)
+                    move(temp, place)
+                    at += left
+                else:
+                    out = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                    while left > len(data) - at:
+                        left -= len(data) - at
+                        put(out, memoryview(data)[at:])
+                        data, at = next(pieces), 0
+                    put(out, data[at:at + left])
+                    at += left + 1
+                    if data[at - 1] == 107: # k
+                        os.fchmod(out, int(head[4], 8))
+                        os.utime(out, ns=(mtime, mtime))
+                        os.close(out)
+                        move(temp, place)
+                    else:
+                        os.close(out)
+                        os.unlink(temp)
                 index += 1
-                continue
-            out = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            data = f.read(min(left, MOST))
-            h = sha256(data)
-            put(out, data)
-            left -= len(data)
-            while left:
-                data = f.read(min(left, MOST))
-                if not data: cut()
-                h.update(data)
-                put(out, data)
-                left -= len(data)
-            check = f.read(65)
-            if len(check) != 65: cut()
-            good = check == b"k" + h.hexdigest().encode()
-            if good:
-                os.fchmod(out, int(head[4], 8))
-                os.utime(out, ns=(mtime, mtime))
-            os.close(out)
-            if good: move(temp, place)
-            else: os.unlink(temp)
-            if not good and check[:1] == b"k":
-                print("bad", index)
-                bad += 1
-            index += 1
     except OSError as e:
         sys.stderr.write("%s: %s\n" % (os.fsdecode(path), e.strerror))
         return 4

@@ -15,6 +15,7 @@ namespace podsmith::sync {
 namespace {
 
 constexpr std::size_t kPiece = 1u << 20;
+constexpr std::size_t kFrameHead = 8 + 64; // its length, its hash
 constexpr std::size_t kCommandLine = 60'000; // arguments of one mv; every system takes this much
 
 tl::unexpected<Error> file_error(const std::string& path) {
@@ -47,6 +48,8 @@ Result<std::string> SegmentSource::next() {
     if (is_done_)
         return out;
     out.reserve(kPiece + 64 * 1024);
+    if (facts_.for_python)
+        out.assign(kFrameHead, '0');
     if (facts_.for_python && !std::exchange(has_begun_, true))
         for (const std::string& folder : facts_.new_folders)
             out += fmt::format("d {}\n{}", folder.size(), folder);
@@ -62,6 +65,10 @@ Result<std::string> SegmentSource::next() {
             is_done_ = true;
             break;
         }
+    }
+    if (facts_.for_python) {
+        const std::string_view content = std::string_view(out).substr(kFrameHead);
+        out.replace(0, kFrameHead, fmt::format("{:08x}{}", content.size(), sha256_hex(content)));
     }
     return out;
 }
@@ -136,7 +143,8 @@ Result<void> SegmentSource::read_some(std::string& out) {
         left_ -= wanted;
     } else {
         target.resize(before + static_cast<std::size_t>(count));
-        hash_.update(std::string_view(target).substr(before));
+        if (!facts_.for_python)
+            hash_.update(std::string_view(target).substr(before));
         left_ -= static_cast<std::uint64_t>(count);
     }
     if (left_ == 0)
@@ -152,7 +160,6 @@ void SegmentSource::close_file(std::string& out) {
         has_changed_ = true;
     if (facts_.for_python) {
         out += has_changed_ ? 'x' : 'k';
-        out += hash_.hex();
     } else {
         const std::string sum = hash_.hex();
         sums_ += has_changed_ ? "" : sum + "\n";

@@ -12,9 +12,9 @@
 namespace podsmith::sync {
 
 /// Some files and links, as the other side gets them. For tar: the things themselves below "t/", then, since
-/// the hashes are known only then, the lists that say what to check and where to put it. For python3:
-/// records, each file's hash behind it (push_scripts.cpp has the format). `next` is called on the pool, one
-/// call at a time; the results are read when it has given "".
+/// the hashes are known only then, the lists that say what to check and where to put it. For python3: records
+/// in frames with a hash each (push_scripts.cpp has the format). `next` is called on the pool, one call at a
+/// time; the results are read when it has given "".
 class SegmentSource {
 public:
     struct Facts {
