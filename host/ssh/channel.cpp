@@ -15,7 +15,7 @@ constexpr std::size_t kReadBuffer = 128 * 1024;
 constexpr int kRetries = 20;
 constexpr double kRetryPause = 0.1;
 constexpr double kNear = 0.002; // seconds of a round trip
-constexpr unsigned long kNearBacklog = 512 * 1024;
+constexpr unsigned long kNearBacklog = 1024 * 1024;
 
 Error closed_error(const Transport& transport, std::string_view doing) {
     if (transport.failure())

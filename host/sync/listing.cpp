@@ -60,7 +60,8 @@ std::vector<std::vector<Entry>> split_segments(std::vector<Entry> all, const ssh
     std::vector<std::vector<Entry>> segments;
     std::uint64_t size = 0;
     for (Entry& entry : all) {
-        // The file that reaches the limit still goes in: a last segment of what did not fit costs round trips.
+        // The file that reaches the limit still goes in: a last segment of what did not fit costs round
+        // trips.
         if (segments.empty() || size >= limit || segments.back().size() >= most) {
             segments.emplace_back();
             size = 0;

@@ -194,7 +194,7 @@ void note_done(Push& push, const std::vector<Entry>& entries) {
         push.summary.bytes += entry.size;
 }
 
-// "bad 17": which files differ.
+// "bad 17": which files differ; from python3 the one with which a frame that differs begins.
 Error differing(const Push& push, const SegmentSource& source, const std::string& said) {
     std::string names;
     std::size_t count = 0;
@@ -208,7 +208,9 @@ Error differing(const Push& push, const SegmentSource& source, const std::string
     Error error;
     error.kind = Kind::protocol;
     error.message = fmt::format("{}: what arrived is not what was sent: {}{}", push.doing, names,
-                                count > 3 ? fmt::format(" and {} more", count - 3) : "");
+                                push.manifest.has_python ? ", or what was sent with it"
+                                : count > 3              ? fmt::format(" and {} more", count - 3)
+                                                         : "");
     error.hint = "it was not put in place; push again, and look at the disk there if it stays so";
     return error;
 }

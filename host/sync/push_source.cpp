@@ -15,7 +15,7 @@ namespace podsmith::sync {
 namespace {
 
 constexpr std::size_t kPiece = 1u << 20;
-constexpr std::size_t kFrameHead = 8 + 64; // its length, its hash
+constexpr std::size_t kFrameHead = 8 + 64;   // its length, its hash
 constexpr std::size_t kCommandLine = 60'000; // arguments of one mv; every system takes this much
 
 tl::unexpected<Error> file_error(const std::string& path) {
