@@ -64,7 +64,7 @@ tl::unexpected<Error> no_channel(Transport& transport) {
 
 // Waits until a channel has gone, as far as we have one; then a moment for the server to notice. False: no
 // hope.
-Async<bool> wait_for_room(std::shared_ptr<Transport> transport, int attempt) {
+Async<bool> wait_for_room(std::shared_ptr<Transport> transport, bool may_have_room, int attempt) {
     if (transport->channels() > 0) {
         if (transport->first_lack_of_room())
             log::warn("{} allows no more than {} commands at once on a connection; waiting for one to end",
@@ -73,7 +73,7 @@ Async<bool> wait_for_room(std::shared_ptr<Transport> transport, int attempt) {
         co_await transport->freed.wait(seen);
         co_return true;
     }
-    if (attempt == 0 || attempt > kRetries)
+    if ((attempt == 0 && !may_have_room) || attempt > kRetries)
         co_return false;
     co_await transport->loop().sleep(kRetryPause);
     co_return true;
@@ -84,23 +84,6 @@ Open session_opener(Transport& transport, unsigned window) {
         constexpr std::string_view kType = "session";
         return libssh2_channel_open_ex(session, kType.data(), kType.size(), window, kPacket, nullptr, 0);
     };
-}
-
-Async<OpenChannel> open_session(std::shared_ptr<Transport> transport, unsigned window) {
-    const Open open = session_opener(*transport, window);
-    for (int attempt = 0;; ++attempt) {
-        if (!transport->is_open())
-            co_return transport->error("open a channel on " + transport->name());
-        Async<OpenChannel> opening = open_once(transport, open);
-        Result<OpenChannel> opened = co_await std::move(opening);
-        if (!opened || opened->raw)
-            co_return opened;
-        tl::unexpected<Error> refusal = no_channel(*transport);
-        Async<bool> waiting = wait_for_room(transport, attempt);
-        Result<bool> again = co_await std::move(waiting);
-        if (!again || !*again)
-            co_return refusal;
-    }
 }
 
 // Until as many stand ready as are wanted.
@@ -116,31 +99,53 @@ Async<void> open_spares(std::shared_ptr<Transport> transport) {
         if (opened->raw)
             spares.ready.push_back(*opened);
         transport->opened.notify();
+        transport->freed.notify(); // for a command that was refused meanwhile, and waits
     }
     co_return Result<void>();
 }
 
-// One that stands ready, or will in a moment.
-Async<OpenChannel> take_session(std::shared_ptr<Transport> transport, unsigned window) {
-    Transport::Spares& spares = transport->spares;
-    while (spares.is_opening && spares.ready.empty()) {
-        const std::uint64_t seen = transport->opened.generation();
-        co_await transport->opened.wait(seen);
-    }
-    while (!spares.ready.empty()) {
-        const OpenChannel opened = spares.ready.front();
-        spares.ready.pop_front();
-        if (libssh2_channel_eof(opened.raw)) { // the server did not want it to stand there
-            transport->dispose(opened.raw);
+// One that stands ready; `raw` is null when there is none. A server may have closed it by now.
+OpenChannel take_ready(Transport& transport, unsigned window) {
+    std::deque<OpenChannel>& ready = transport.spares.ready;
+    while (!ready.empty()) {
+        const OpenChannel opened = ready.front();
+        ready.pop_front();
+        if (libssh2_channel_eof(opened.raw)) {
+            transport.dispose(opened.raw);
             continue;
         }
         if (window > kWindow)
             libssh2_channel_receive_window_adjust2(opened.raw, window - kWindow, 1, nullptr);
-        co_return opened;
+        return opened;
     }
-    Async<OpenChannel> opening = open_session(transport, window);
-    Result<OpenChannel> opened = co_await std::move(opening);
-    co_return opened;
+    return {};
+}
+
+Async<OpenChannel> open_session(std::shared_ptr<Transport> transport, unsigned window) {
+    const Open open = session_opener(*transport, window);
+    for (int attempt = 0;; ++attempt) {
+        while (transport->spares.is_opening && transport->spares.ready.empty()) {
+            const std::uint64_t seen = transport->opened.generation();
+            co_await transport->opened.wait(seen);
+        }
+        if (!transport->is_open())
+            co_return transport->error("open a channel on " + transport->name());
+        if (const OpenChannel ready = take_ready(*transport, window); ready.raw)
+            co_return ready;
+        const bool had_others = transport->channels() > 0;
+        const std::uint64_t before = transport->freed.generation();
+        Async<OpenChannel> opening = open_once(transport, open);
+        Result<OpenChannel> opened = co_await std::move(opening);
+        if (!opened || opened->raw)
+            co_return opened;
+        tl::unexpected<Error> refusal = no_channel(*transport);
+        // Those that took the room may have gone when the refusal comes.
+        const bool may_have_room = had_others || transport->freed.generation() != before;
+        Async<bool> waiting = wait_for_room(transport, may_have_room, attempt);
+        Result<bool> again = co_await std::move(waiting);
+        if (!again || !*again)
+            co_return refusal;
+    }
 }
 
 // One request on a new channel: a negative code is the server's refusal.
@@ -331,7 +336,7 @@ Async<void> pump_input(std::shared_ptr<Channel> channel) {
 
 Async<std::shared_ptr<Channel>> open_channel(std::shared_ptr<Transport> transport, std::string command,
                                              std::optional<Terminal> terminal, unsigned window) {
-    Async<OpenChannel> opening = take_session(transport, window ? window : kWindow);
+    Async<OpenChannel> opening = open_session(transport, window ? window : kWindow);
     Result<OpenChannel> opened = co_await std::move(opening);
     if (!opened)
         co_return fail(opened.error());

@@ -1,4 +1,5 @@
 #include "sim/line.hpp"
+#include "ssh/transport.hpp"
 #include "sync/claim.hpp"
 #include "sync/jobs.hpp"
 #include "sync/listing.hpp"
@@ -105,6 +106,56 @@ void check_round_trip(Bench& bench, bool seconds) {
 }
 
 } // namespace
+
+TEST_CASE("over a long line the next command's channel stands ready") {
+    FarBench bench;
+    if (!bench.sshd)
+        return;
+    const ssh::Transport::Spares& spares = bench.session->transport()->spares;
+    bench.world.run_until([&] { return spares.ready.size() == 1; });
+    LIBSSH2_CHANNEL* ready = spares.ready.front().raw;
+    CHECK(bench.world.output(bench.session, "echo taken") == "taken\n");
+    CHECK((spares.ready.empty() || spares.ready.front().raw != ready));
+    bench.session->prepare(3);
+    bench.world.run_until([&] { return spares.ready.size() == 3; });
+    for (int i = 0; i < 5; ++i)
+        CHECK(bench.world.output(bench.session, "cat; echo done") == "done\n");
+}
+
+TEST_CASE("channels opened ahead take no room from commands where the server has little") {
+    for (const char* config : {"MaxSessions 1\n", "MaxSessions 2\n"}) {
+        FarBench bench(config);
+        if (!bench.sshd)
+            return;
+        bench.session->prepare(3);
+        int good = 0;
+        int ended = 0;
+        for (int i = 0; i < 4; ++i) {
+            ssh::ExecRequest request;
+            request.command = "sleep 0.05; echo ok";
+            std::function<void(Result<ssh::ExecResult>)> done = [&](Result<ssh::ExecResult> result) {
+                ++ended;
+                good += result && result->out == "ok\n" ? 1 : 0;
+            };
+            net::start<ssh::ExecResult>(bench.world.loop, bench.session->exec(std::move(request)),
+                                        std::move(done));
+        }
+        bench.world.run_until([&] { return ended == 4; });
+        CHECK(good == 4);
+        CHECK(bench.session->transport()->spares.is_refused);
+    }
+}
+
+TEST_CASE("files are split into as many segments as there are channels, with no small one left over") {
+    Bench bench;
+    if (!bench.sshd)
+        return;
+    std::vector<Entry> files(5);
+    for (Entry& file : files)
+        file.size = 9'000'001;
+    const std::size_t channels = channels_for(*bench.session, 45'000'005);
+    CHECK(split_segments(files, *bench.session, 1000).size() <= channels);
+}
 
 TEST_CASE("a tree of odd names goes there and back with its modes, times and links") {
     Bench bench;
