@@ -175,28 +175,6 @@ Response S3Api::run(const std::string& operation, const Request& request, const 
                                                : list_uploads(request, target);
 }
 
-std::string xml_text(std::string_view text) {
-    std::string out;
-    for (const char c : text)
-        switch (c) {
-        case '&':
-            out += "&amp;";
-            break;
-        case '<':
-            out += "&lt;";
-            break;
-        case '>':
-            out += "&gt;";
-            break;
-        case '"':
-            out += "&quot;";
-            break;
-        default:
-            out += c;
-        }
-    return out;
-}
-
 Response xml_answer(const std::string& body) {
     return answer(200, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + body, "application/xml");
 }

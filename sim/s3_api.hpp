@@ -84,7 +84,6 @@ private:
     std::map<std::string, Known> tags_; ///< by path
 };
 
-std::string xml_text(std::string_view text);
 /// An answer 200 with this XML.
 Response xml_answer(const std::string& body);
 /// "2026-11-30T01:07:09.000Z" of a file's time.

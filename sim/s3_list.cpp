@@ -64,7 +64,7 @@ std::vector<ListLine> everything(const fs::path& root, const std::string& prefix
 
 std::string encoded(const Request& request, const std::string& text) {
     if (request.query_value("encoding-type") != "url")
-        return xml_text(text);
+        return xml_escape(text);
     std::string out;
     for (const std::string& part : split(text, '/'))
         out += url_encode(part) + "/";

@@ -74,7 +74,7 @@ Response S3Api::begin_upload(const Target& target) {
     return xml_answer(
         fmt::format("<InitiateMultipartUploadResult><Bucket>{}</Bucket><Key>{}</Key><UploadId>{}</UploadId>"
                     "</InitiateMultipartUploadResult>",
-                    target.volume, xml_text(target.key), id));
+                    target.volume, xml_escape(target.key), id));
 }
 
 Response S3Api::put_part(const Request& request, const Target& target) {
@@ -110,7 +110,7 @@ Response S3Api::list_parts(const Request& request, const Target& target) const {
     numbers.resize(std::min(numbers.size(), options_.page_keys));
     std::string body = fmt::format("<ListPartsResult><Bucket>{}</Bucket><Key>{}</Key><UploadId>{}</UploadId>"
                                    "<IsTruncated>{}</IsTruncated>",
-                                   target.volume, xml_text(target.key), id, is_truncated ? "true" : "false");
+                                   target.volume, xml_escape(target.key), id, is_truncated ? "true" : "false");
     if (is_truncated)
         body += fmt::format("<NextPartNumberMarker>{}</NextPartNumberMarker>", numbers.back());
     for (const int number : numbers) {
@@ -154,7 +154,7 @@ Response S3Api::complete_upload(const Request& request, const Target& target) {
     fs::remove_all(folder, ignored);
     return xml_answer(fmt::format("<CompleteMultipartUploadResult><Bucket>{}</Bucket><Key>{}</Key>"
                                   "<ETag>&quot;{}&quot;</ETag></CompleteMultipartUploadResult>",
-                                  target.volume, xml_text(target.key), tag_of(target.file)));
+                                  target.volume, xml_escape(target.key), tag_of(target.file)));
 }
 
 Response S3Api::abort_upload(const Request& request, const Target& target) const {
@@ -176,7 +176,7 @@ Response S3Api::list_uploads(const Request& request, const Target& target) const
         if (key.starts_with(prefix))
             body += fmt::format(
                 "<Upload><Key>{}</Key><UploadId>{}</UploadId><Initiated>{}</Initiated></Upload>",
-                xml_text(key), entry.path().filename().string(), file_time_text(entry.path() / "key"));
+                xml_escape(key), entry.path().filename().string(), file_time_text(entry.path() / "key"));
     }
     return xml_answer(body + "</ListMultipartUploadsResult>");
 }

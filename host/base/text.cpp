@@ -144,4 +144,26 @@ std::string base64_decode(std::string_view text) {
     return result;
 }
 
+std::string xml_escape(std::string_view text) {
+    std::string out;
+    for (const char c : text)
+        switch (c) {
+        case '&':
+            out += "&amp;";
+            break;
+        case '<':
+            out += "&lt;";
+            break;
+        case '>':
+            out += "&gt;";
+            break;
+        case '"':
+            out += "&quot;";
+            break;
+        default:
+            out += c;
+        }
+    return out;
+}
+
 } // namespace podsmith

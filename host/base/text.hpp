@@ -20,5 +20,7 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
 std::string base64_encode(std::string_view bytes);
 /// Decodes standard base64; stops at the first character that is not part of it.
 std::string base64_decode(std::string_view text);
+/// Text as the content of an XML element, or as an attribute in double quotes.
+std::string xml_escape(std::string_view text);
 
 } // namespace podsmith

@@ -1,4 +1,5 @@
 // Uploads in parts.
+#include "base/text.hpp"
 #include "s3/client.hpp"
 #include "s3/errors.hpp"
 #include "s3/xml.hpp"

@@ -202,26 +202,4 @@ Result<Element> parse_xml(std::string_view text) {
     return Parser(text).document();
 }
 
-std::string xml_escape(std::string_view text) {
-    std::string out;
-    for (const char c : text)
-        switch (c) {
-        case '&':
-            out += "&amp;";
-            break;
-        case '<':
-            out += "&lt;";
-            break;
-        case '>':
-            out += "&gt;";
-            break;
-        case '"':
-            out += "&quot;";
-            break;
-        default:
-            out += c;
-        }
-    return out;
-}
-
 } // namespace podsmith::s3

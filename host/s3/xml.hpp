@@ -23,7 +23,4 @@ struct Element {
 /// nesting): Kind protocol.
 Result<Element> parse_xml(std::string_view text);
 
-/// Text as the content of an element.
-std::string xml_escape(std::string_view text);
-
 } // namespace podsmith::s3

@@ -59,3 +59,7 @@ TEST_CASE("trim, split and lower do what they say") {
     CHECK(starts_with_no_case("Bearer x", "bearer "));
     CHECK_FALSE(starts_with_no_case("Be", "bearer"));
 }
+
+TEST_CASE("text becomes the content of an XML element") {
+    CHECK(xml_escape("a<b>&\"c") == "a&lt;b&gt;&amp;&quot;c");
+}
