@@ -1,6 +1,8 @@
 // Accounts: who a token is, what it may do, who has been let through a gate.
 #include "sim/hub_call.hpp"
 
+#include "base/hash.hpp"
+
 #include <fmt/core.h>
 
 namespace podsmith::sim {

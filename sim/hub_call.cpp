@@ -1,5 +1,6 @@
 #include "sim/hub_call.hpp"
 
+#include "base/hash.hpp"
 #include "base/text.hpp"
 
 #include <algorithm>

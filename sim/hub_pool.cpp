@@ -1,12 +1,12 @@
 #include "sim/hub_pool.hpp"
 
+#include "base/hash.hpp"
+
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
 namespace podsmith::sim {
@@ -23,30 +23,6 @@ Result<int> open_at(const fs::path& path, int flags) {
 }
 
 } // namespace
-
-struct Sha256::State {
-    EVP_MD_CTX* context = EVP_MD_CTX_new();
-    ~State() { EVP_MD_CTX_free(context); }
-};
-
-Sha256::Sha256() : state_(std::make_unique<State>()) {
-    EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr);
-}
-Sha256::~Sha256() = default;
-
-void Sha256::update(std::string_view bytes) {
-    EVP_DigestUpdate(state_->context, bytes.data(), bytes.size());
-}
-
-std::string Sha256::hex() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> out;
-    unsigned size = 0;
-    EVP_DigestFinal_ex(state_->context, out.data(), &size);
-    std::string text;
-    for (unsigned i = 0; i < size; ++i)
-        text += fmt::format("{:02x}", out[i]);
-    return text;
-}
 
 Result<std::shared_ptr<PoolFile>> PoolFile::create(const fs::path& path) {
     const Result<int> descriptor = open_at(path, O_RDWR | O_CREAT | O_TRUNC);
@@ -156,9 +132,7 @@ Result<std::string> HubPool::read(const std::string& sha256, std::uint64_t offse
 }
 
 std::string HubPool::add_phantom(const std::string& seed, std::string head, std::uint64_t size) {
-    Sha256 sum;
-    sum.update("phantom " + seed);
-    const std::string id = sum.hex();
+    const std::string id = sha256_hex("phantom " + seed);
     phantoms_[id] = std::make_shared<const HubPhantom>(HubPhantom{std::move(head), size});
     return id;
 }

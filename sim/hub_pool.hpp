@@ -10,22 +10,6 @@
 
 namespace podsmith::sim {
 
-/// The SHA-256 of bytes that come in pieces.
-class Sha256 {
-public:
-    Sha256();
-    ~Sha256();
-    Sha256(const Sha256&) = delete;
-    Sha256& operator=(const Sha256&) = delete;
-    void update(std::string_view bytes);
-    /// Hex digits; ends the sum.
-    std::string hex();
-
-private:
-    struct State;
-    std::unique_ptr<State> state_;
-};
-
 /// An open file, read and written at any place; closed with the last owner. Its calls block, and may be made
 /// from several threads at once.
 class PoolFile {

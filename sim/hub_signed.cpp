@@ -1,6 +1,8 @@
 // Signed addresses of the storage service: good for a time, for one host and one thing, and without a token.
 #include "sim/hub_call.hpp"
 
+#include "base/hash.hpp"
+
 #include <cstdio>
 #include <ctime>
 #include <fmt/core.h>

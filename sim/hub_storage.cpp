@@ -2,6 +2,8 @@
 // than the Hub, takes signed addresses and no token. Bodies go to and from disk in pieces.
 #include "sim/hub_call.hpp"
 
+#include "base/hash.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <fmt/core.h>

@@ -1,34 +1,13 @@
 #include "sim/hub_store.hpp"
 
+#include "base/hash.hpp"
 #include "base/text.hpp"
 
 #include <algorithm>
-#include <array>
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
-#include <openssl/evp.h>
 
 namespace podsmith::sim {
-namespace {
-
-std::string digest(const EVP_MD* kind, std::string_view bytes) {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> out;
-    unsigned size = 0;
-    EVP_Digest(bytes.data(), bytes.size(), out.data(), &size, kind, nullptr);
-    std::string hex;
-    for (unsigned i = 0; i < size; ++i)
-        hex += fmt::format("{:02x}", out[i]);
-    return hex;
-}
-
-} // namespace
-
-std::string sha1_hex(std::string_view bytes) {
-    return digest(EVP_sha1(), bytes);
-}
-std::string sha256_hex(std::string_view bytes) {
-    return digest(EVP_sha256(), bytes);
-}
 
 std::string git_blob_id(std::string_view content) {
     std::string bytes = fmt::format("blob {}", content.size());

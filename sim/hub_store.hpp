@@ -14,8 +14,6 @@
 
 namespace podsmith::sim {
 
-std::string sha1_hex(std::string_view bytes);
-std::string sha256_hex(std::string_view bytes);
 /// The id git gives to a file of this content.
 std::string git_blob_id(std::string_view content);
 /// The pointer file that git keeps for a large file.

@@ -1,4 +1,5 @@
 // Listings: folders, single paths, sizes.
+#include "base/hash.hpp"
 #include "base/text.hpp"
 #include "sim/hub_call.hpp"
 

@@ -52,4 +52,10 @@ std::string sha256_hex(std::string_view bytes) {
     return hash.hex();
 }
 
+std::string sha1_hex(std::string_view bytes) {
+    Sha1 hash;
+    hash.update(bytes);
+    return hash.hex();
+}
+
 } // namespace podsmith

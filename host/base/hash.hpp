@@ -36,5 +36,6 @@ public:
 };
 
 std::string sha256_hex(std::string_view bytes);
+std::string sha1_hex(std::string_view bytes);
 
 } // namespace podsmith

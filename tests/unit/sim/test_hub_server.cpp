@@ -1,4 +1,5 @@
 // The Hub over real sockets: bodies that are streamed, cut, refused early, counted.
+#include "base/hash.hpp"
 #include "bench.hpp"
 #include "sim/hub.hpp"
 #include "sim/hub_store.hpp"

@@ -1,3 +1,4 @@
+#include "base/hash.hpp"
 #include "base/text.hpp"
 #include "sim/hub_store.hpp"
 #include "unit/sim_pod/hub_fixture.hpp"
