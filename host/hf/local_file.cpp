@@ -2,19 +2,24 @@
 
 #include "base/hash.hpp"
 
+#include <array>
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <functional>
+#include <mutex>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
 namespace podsmith::hf {
 namespace {
 
-constexpr std::size_t kPiece = 1u << 20;
+constexpr std::size_t kPiece = 512u << 10;
+constexpr std::int64_t kAheadFrom = 16 << 20; // below that a thread costs more than it saves
 
 tl::unexpected<Error> trouble(const char* verb, const std::string& file) {
     const int code = errno;
@@ -35,6 +40,11 @@ public:
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
     bool is_open() const { return descriptor_ >= 0; }
+    /// 0 when it is not known.
+    std::int64_t size() const {
+        struct stat found {};
+        return ::fstat(descriptor_, &found) == 0 ? std::int64_t{found.st_size} : 0;
+    }
     ssize_t read(char* into, std::size_t count) const {
         ssize_t got = 0;
         do
@@ -47,10 +57,90 @@ private:
     int descriptor_;
 };
 
+/// Two pieces that go back and forth between the thread that reads a file and the one that hashes it: copying
+/// out of the page cache takes a fifth of the time that hashing does.
+class ReadAhead {
+public:
+    explicit ReadAhead(const Reader& reader) : thread_([this, &reader] { fill(reader); }) {}
+    ~ReadAhead() {
+        {
+            const std::lock_guard lock(mutex_);
+            is_over_ = true;
+        }
+        changed_.notify_all();
+        thread_.join();
+    }
+    ReadAhead(const ReadAhead&) = delete;
+    ReadAhead& operator=(const ReadAhead&) = delete;
+
+    struct Piece {
+        std::vector<char> bytes = std::vector<char>(kPiece);
+        ssize_t got = 0; ///< as read() returns it
+        int code = 0;    ///< errno, which belongs to a thread
+        bool is_full = false;
+    };
+    /// The piece of that number, from 0, once it is there; the one before it is then free again.
+    const Piece& next(std::size_t number) {
+        std::unique_lock lock(mutex_);
+        if (number > 0)
+            pieces_[(number - 1) % 2].is_full = false;
+        changed_.notify_all();
+        Piece& piece = pieces_[number % 2];
+        changed_.wait(lock, [&] { return piece.is_full; });
+        return piece;
+    }
+
+private:
+    void fill(const Reader& reader) {
+        for (std::size_t number = 0;; ++number) {
+            Piece& piece = pieces_[number % 2];
+            {
+                std::unique_lock lock(mutex_);
+                changed_.wait(lock, [&] { return is_over_ || !piece.is_full; });
+                if (is_over_)
+                    return;
+            }
+            const ssize_t got = reader.read(piece.bytes.data(), piece.bytes.size());
+            const int code = errno;
+            {
+                const std::lock_guard lock(mutex_);
+                piece.got = got;
+                piece.code = code;
+                piece.is_full = true;
+            }
+            changed_.notify_all();
+            if (got <= 0)
+                return;
+        }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::array<Piece, 2> pieces_;
+    bool is_over_ = false;
+    std::thread thread_; // last: it uses the others
+};
+
+Result<void> feed_ahead(const std::string& file, const Reader& reader, Digest& hash) {
+    ReadAhead ahead(reader);
+    for (std::size_t number = 0;; ++number) {
+        const ReadAhead::Piece& piece = ahead.next(number);
+        if (piece.got < 0) {
+            errno = piece.code;
+            return trouble("read", file);
+        }
+        if (piece.got == 0)
+            return {};
+        hash.update(std::string_view(piece.bytes.data(), static_cast<std::size_t>(piece.got)));
+    }
+}
+
 Result<void> feed(const std::string& file, Digest& hash) {
     const Reader reader(file);
     if (!reader.is_open())
         return trouble("open", file);
+    if (reader.size() >= kAheadFrom)
+        return feed_ahead(file, reader, hash);
     std::vector<char> piece(kPiece);
     for (;;) {
         const ssize_t got = reader.read(piece.data(), piece.size());

@@ -1,3 +1,4 @@
+#include "base/hash.hpp"
 #include "hf/lfs_batch.hpp"
 #include "hf/local_file.hpp"
 #include "hf/part_notes.hpp"
@@ -159,6 +160,16 @@ TEST_CASE(
     }
     auto other = PartialFile::open(path, lock, 35, 10).value();
     CHECK_FALSE(other->is_done(1)); // of another size: another file
+}
+
+TEST_CASE("a file that is read ahead of its hashing has the sum of its bytes") {
+    const Folder folder;
+    const std::string path = folder.path / "large";
+    std::string bytes((17u << 20) + 3, 'x');
+    for (std::size_t at = 0; at < bytes.size(); at += 1000)
+        bytes[at] = static_cast<char>(at / 1000);
+    std::ofstream(path, std::ios::binary) << bytes;
+    CHECK(sha256_of(path).value() == sha256_hex(bytes));
 }
 
 TEST_CASE("a safetensors header gives parameters by type and bytes by place; a broken one names its tensor") {
