@@ -2,6 +2,7 @@
 #include "sim/hub.hpp"
 #include "sim/hub_people.hpp"
 #include "sim/hub_store.hpp"
+#include "sim/hub_sum.hpp"
 #include "sim/router.hpp"
 
 #include <nlohmann/json.hpp>
@@ -13,7 +14,8 @@ namespace podsmith::sim {
 struct HubUpload {
     std::string sha256;
     std::uint64_t size = 0, chunk_size = 1;
-    std::shared_ptr<PoolFile> file;   ///< of the whole object; each part has its place in it
+    std::shared_ptr<PoolFile> file; ///< of the whole object; each part has its place in it
+    std::shared_ptr<HubSum> sum;
     std::map<int, std::string> etags; ///< part -> what the PUT was answered
     bool is_done = false;
     int parts() const { return static_cast<int>((size + chunk_size - 1) / chunk_size); }

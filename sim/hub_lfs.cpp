@@ -34,6 +34,7 @@ json multipart_action(HubCall& call, const std::string& oid, std::uint64_t size)
     upload->size = size;
     upload->chunk_size = hub.options.chunk_size;
     upload->file = std::move(*file);
+    upload->sum = std::make_shared<HubSum>(hub.loop, upload->file, size, upload->chunk_size);
     hub.uploads[id] = upload;
     json header{{"chunk_size", std::to_string(upload->chunk_size)}};
     for (int part = 1; part <= upload->parts(); ++part)

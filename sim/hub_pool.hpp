@@ -1,10 +1,12 @@
 #pragma once
 #include "base/error.hpp"
+#include "base/hash.hpp"
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,9 +24,12 @@ public:
     Result<void> write(std::uint64_t offset, std::string_view bytes);
     /// Fewer bytes than asked for only at the file's end.
     Result<std::string> read(std::uint64_t offset, std::uint64_t count) const;
+    /// Hashes `count` bytes, or fewer at the file's end.
+    Result<void> feed(Sha256& sum, std::uint64_t from, std::uint64_t count) const;
     Result<std::string> sha256() const;
 
 private:
+    Result<std::size_t> read_into(std::span<char> out, std::uint64_t offset) const;
     PoolFile(int descriptor, std::string path) : descriptor_(descriptor), path_(std::move(path)) {}
     int descriptor_;
     std::string path_;

@@ -134,6 +134,7 @@ asio::awaitable<Response> put_part(std::shared_ptr<HubState> hub, std::shared_pt
     reception->file = upload->file;
     reception->offset = static_cast<std::uint64_t>(number - 1) * upload->chunk_size;
     reception->size = upload->part_size(number);
+    upload->sum->part_begins(number);
     Received got = co_await receive(hub, request, reception);
     log_put(*hub, upload->sha256, number, got.bytes, !got.refusal);
     if (got.refusal)
@@ -141,6 +142,8 @@ asio::awaitable<Response> put_part(std::shared_ptr<HubState> hub, std::shared_pt
     const std::string etag =
         "\"" + sha1_hex(fmt::format("{} {} {}", id, number, ++hub->incoming)).substr(0, 32) + "\"";
     upload->etags[number] = etag;
+    if (hub->options.check_sha256)
+        upload->sum->part_is_there(number);
     Response response = answer(200, "", "application/xml");
     if (hub->options.part_etag)
         response.set("ETag", etag);
@@ -187,8 +190,7 @@ asio::awaitable<Response> complete(std::shared_ptr<HubState> hub, std::shared_pt
     if (!problem.empty())
         co_return hub_error(400, "", problem);
     if (hub->options.check_sha256) {
-        std::function<Result<std::string>()> work = [file = upload->file] { return file->sha256(); };
-        net::Async<std::string> summed = hub->loop.offload<std::string>(std::move(work));
+        net::Async<std::string> summed = upload->sum->finish();
         const Result<std::string> sum = co_await std::move(summed);
         if (!sum)
             co_return hub_error(500, "", sum.error().message);

@@ -90,8 +90,12 @@ public:
         std::size_t came = 0;
         if (ready < piece.size()) {
             const asio::mutable_buffer rest = asio::buffer(piece.data() + ready, piece.size() - ready);
-            came =
-                co_await asio::async_read(*socket_, rest, asio::redirect_error(asio::use_awaitable, error));
+            // All that has come in one call: asio's own condition takes at most 64 KiB at a time.
+            const auto all = [size = rest.size()](const ErrorCode& failed, std::size_t have) {
+                return failed ? std::size_t{0} : size - have;
+            };
+            came = co_await asio::async_read(*socket_, rest, all,
+                                             asio::redirect_error(asio::use_awaitable, error));
         }
         left_ -= ready + came;
         until_cut_ -= ready + came;

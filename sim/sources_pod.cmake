@@ -2,7 +2,7 @@
 set(SIM_POD_SOURCES
   sandbox.cpp sandbox_disk.cpp sandbox_process.cpp
   hub.cpp hub_account.cpp hub_call.cpp hub_card.cpp hub_commit.cpp hub_control.cpp hub_files.cpp hub_info.cpp hub_lfs.cpp hub_people.cpp
-  hub_pool.cpp hub_preupload.cpp hub_refs.cpp hub_repos.cpp hub_seed.cpp hub_signed.cpp hub_storage.cpp hub_store.cpp hub_tree.cpp hub_weights.cpp)
+  hub_pool.cpp hub_preupload.cpp hub_refs.cpp hub_repos.cpp hub_seed.cpp hub_signed.cpp hub_storage.cpp hub_store.cpp hub_sum.cpp hub_tree.cpp hub_weights.cpp)
 set(SIM_STANDINS_BASE ${CMAKE_CURRENT_LIST_DIR}/standins)
 set(SIM_STANDINS "")
 foreach(name init.sh sshd.sh start.sh
