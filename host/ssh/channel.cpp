@@ -62,9 +62,9 @@ tl::unexpected<Error> no_channel(Transport& transport) {
                 "sshd's MaxSessions limits the commands on one connection: close some, or connect once more");
 }
 
-// Waits until a channel has gone, as far as we have one; then a moment for the server to notice. False: no
-// hope.
-Async<bool> wait_for_room(std::shared_ptr<Transport> transport, bool may_have_room, int attempt) {
+// Waits until a channel has gone, as far as we have one; then, a few times, a moment for the server to
+// notice. False: no hope.
+Async<bool> wait_for_room(std::shared_ptr<Transport> transport, int attempt) {
     if (transport->channels() > 0) {
         if (transport->first_lack_of_room())
             log::warn("{} allows no more than {} commands at once on a connection; waiting for one to end",
@@ -73,7 +73,7 @@ Async<bool> wait_for_room(std::shared_ptr<Transport> transport, bool may_have_ro
         co_await transport->freed.wait(seen);
         co_return true;
     }
-    if ((attempt == 0 && !may_have_room) || attempt > kRetries)
+    if (attempt > kRetries)
         co_return false;
     co_await transport->loop().sleep(kRetryPause);
     co_return true;
@@ -132,16 +132,12 @@ Async<OpenChannel> open_session(std::shared_ptr<Transport> transport, unsigned w
             co_return transport->error("open a channel on " + transport->name());
         if (const OpenChannel ready = take_ready(*transport, window); ready.raw)
             co_return ready;
-        const bool had_others = transport->channels() > 0;
-        const std::uint64_t before = transport->freed.generation();
         Async<OpenChannel> opening = open_once(transport, open);
         Result<OpenChannel> opened = co_await std::move(opening);
         if (!opened || opened->raw)
             co_return opened;
         tl::unexpected<Error> refusal = no_channel(*transport);
-        // Those that took the room may have gone when the refusal comes.
-        const bool may_have_room = had_others || transport->freed.generation() != before;
-        Async<bool> waiting = wait_for_room(transport, may_have_room, attempt);
+        Async<bool> waiting = wait_for_room(transport, attempt);
         Result<bool> again = co_await std::move(waiting);
         if (!again || !*again)
             co_return refusal;
