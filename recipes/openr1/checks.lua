@@ -87,6 +87,25 @@ function M.destination(id)
     ("make a token with write access at %s, or choose another place with --hub-model-id"):format(TOKEN_PAGE))
 end
 
+--- Makes the repository for the result, unless it is there: nothing else proves that the token may, and an hour of training
+--- later is too late to find out. It stays when the run fails, for the next attempt. Raises forbidden.
+---@param ctx podsmith.Context
+---@param id string
+---@param is_public boolean?
+function M.open_destination(ctx, id, is_public)
+  local made, err = try(hf.create_repo, id, { private = not is_public })
+  if err and err.kind ~= "forbidden" and err.kind ~= "auth" then error(err, 0) end
+  if err then
+    errors.raise("forbidden", ("HF_TOKEN may not make %s: %s"):format(id, err.message),
+      ("make a token with write access at %s, or choose another place with --hub-model-id"):format(TOKEN_PAGE),
+      { status = err.status, cause = err })
+  end
+  if made.warning then log.warn("%s", made.warning) end
+  local warning = M.destination(id)
+  if warning then log.warn("%s", warning) end
+  if not made.existed then ctx:say("made %s, %s, for the result", hf.page(id), is_public and "public" or "private") end
+end
+
 -- A JSON file of a repository, or nil where there is none that can be read.
 local function read_json(id, path)
   local text, err = try(hf.read, id, path)

@@ -1,5 +1,6 @@
 --- Open R1 training: what a run does, in order: plan, rent, upload, set up, train, look at the result.
 
+local checks = require("recipes.openr1.checks")
 local errors = require("podsmith.errors")
 local health = require("recipes.openr1.health")
 local images = require("recipes.openr1.image")
@@ -134,6 +135,7 @@ local function run(ctx, mode)
     ("%s of %s on %d GPU%s"):format(mode:upper(), args.repo_id, numbers.gpus(args), numbers.gpus(args) == 1 and "" or "s"))
   local plan = plans.prepare(ctx, mode)
   if ctx:plan(plans.rows(ctx, plan), plan.files) then return end
+  checks.open_destination(ctx, plan.hub_id, args.public)
   plan.before = commit_before(ctx, plan)
 
   local watch = (args.nodes > 1 and train_on_nodes or train_on_one)(ctx, plan)

@@ -101,7 +101,7 @@ function M.prepare(ctx, mode)
   plan.user = checks.user()
   local hub_id = names.hub_id(args, plan.user, mode)
   local warning = checks.destination(hub_id)
-  if warning then log.warn("%s", warning) end
+  if warning and args.dry_run then log.warn("%s", warning) end -- a run makes the repository, which tells
 
   local info = checks.model(args.repo_id, plan.user)
   checks.dataset(args.dataset_name, plan.user)

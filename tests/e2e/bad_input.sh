@@ -108,6 +108,9 @@ refused "wrong Hub token" 1 "Hugging Face answered 401" "HF_TOKEN is wrong, expi
 refused "read-only Hub token" 1 "HF_TOKEN may not write to sim-user/gemma-2b-grpo-thinnka: the token has role read" \
   "make a token with write access" with HF_TOKEN="$SIM_HF_READ_TOKEN" grpo
 refused "a namespace of others" 1 "HF_TOKEN may not write to google/mine" "--hub-model-id" grpo --hub-model-id google/mine
+# What the token says of itself allows it; only making the repository tells.
+refused "an organisation whose policy refuses the token" 1 "HF_TOKEN may not make sim-strict/mine" "--hub-model-id" \
+  grpo --hub-model-id sim-strict/mine --gpu-type "H100 SXM"
 refused "no key for wandb" 1 "WANDB_API_KEY is not set" "https://wandb.ai/authorize" grpo --report-to wandb
 refused "no SSH key" 1 "no SSH key: ~/.ssh has no id_ed25519, id_ecdsa or id_rsa" "ssh-keygen -t ed25519" \
   without SSH_PRIVATE_KEY_PATH SSH_PUBLIC_KEY -- grpo
