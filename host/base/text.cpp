@@ -127,12 +127,20 @@ std::string base64_encode(std::string_view bytes) {
 }
 
 std::string base64_decode(std::string_view text) {
+    static const std::array<std::int8_t, 256> values = [] {
+        std::array<std::int8_t, 256> table;
+        table.fill(-1);
+        for (std::size_t i = 0; i < kBase64.size(); ++i)
+            table[static_cast<unsigned char>(kBase64[i])] = static_cast<std::int8_t>(i);
+        return table;
+    }();
     std::string result;
+    result.reserve(text.size() / 4 * 3 + 3);
     std::uint32_t buffer = 0;
     int bits = 0;
     for (const char c : text) {
-        const auto value = kBase64.find(c);
-        if (value == std::string_view::npos)
+        const std::int8_t value = values[static_cast<unsigned char>(c)];
+        if (value < 0)
             break;
         buffer = buffer << 6 | static_cast<std::uint32_t>(value);
         bits += 6;

@@ -143,6 +143,21 @@ local function sorted(map)
   return names
 end
 
+-- Of these names the ones that `is_new` says differ, noted as what will be done and counted with their sizes there.
+local function take_stock(state, names, is_new, verb, entries)
+  local differs, new = task.map(names, is_new, AT_ONCE), {}
+  for i, name in ipairs(names) do
+    if differs[i] then
+      new[#new + 1] = name
+      state.bytes_total = state.bytes_total + entries[name].size
+      note(state, verb, name, entries[name].size)
+    else
+      state.unchanged = state.unchanged + 1
+    end
+  end
+  return new
+end
+
 local function push_file(volume, path, key, state)
   local client, info = volume.client, core.fs_stat(path)
   if key == "" or key:match("/$") then key = key .. path:gsub("/+$", ""):match("[^/]+$") end
@@ -172,20 +187,10 @@ local function push_folder(volume, path, prefix, state)
   local files, folders, ignore = local_side(state, path)
   check_empty(state, next(files) == nil and next(folders) == nil, path)
   local there, there_folders = remote_side(volume, prefix)
-  local names, doomed = sorted(files), {}
-  local is_new = task.map(names, function(name)
+  local doomed = {}
+  local new = take_stock(state, sorted(files), function(name)
     return there[name] == nil or not is_same(path .. "/" .. name, files[name], there[name])
-  end, AT_ONCE)
-  local new = {}
-  for i, name in ipairs(names) do
-    if is_new[i] then
-      new[#new + 1] = name
-      state.bytes_total = state.bytes_total + files[name].size
-      note(state, "send", name, files[name].size)
-    else
-      state.unchanged = state.unchanged + 1
-    end
-  end
+  end, "send", files)
   for _, name in ipairs(sorted(folders)) do
     if not there_folders[name] then note(state, "folder", name) end
   end
@@ -258,7 +263,7 @@ local function pull_folder(volume, prefix, path, state)
   local there, there_folders = remote_side(volume, prefix)
   check_empty(state, next(there) == nil and next(there_folders) == nil, volume.id .. ":/" .. prefix)
   local files, folders, ignore = local_side(state, path)
-  local names, new, doomed = {}, {}, {}
+  local names, doomed = {}, {}
   for _, name in ipairs(sorted(there)) do
     if is_bad_name(name) then
       state.skipped[#state.skipped + 1] = name .. ": its name leads elsewhere"
@@ -266,18 +271,9 @@ local function pull_folder(volume, prefix, path, state)
       names[#names + 1] = name
     end
   end
-  local is_new = task.map(names, function(name)
+  local new = take_stock(state, names, function(name)
     return files[name] == nil or not is_here(path .. "/" .. name, files[name], there[name])
-  end, AT_ONCE)
-  for i, name in ipairs(names) do
-    if is_new[i] then
-      new[#new + 1] = name
-      state.bytes_total = state.bytes_total + there[name].size
-      note(state, "get", name, there[name].size)
-    else
-      state.unchanged = state.unchanged + 1
-    end
-  end
+  end, "get", there)
   if state.options.delete then
     for _, name in ipairs(sorted(files)) do
       if not there[name] then doomed[#doomed + 1] = name end

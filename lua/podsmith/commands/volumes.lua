@@ -121,7 +121,9 @@ local du = {
 
 local function flags(...)
   local params = { VOLUME, ... }
-  for _, param in ipairs(transfers.FLAGS) do params[#params + 1] = param end
+  for _, param in ipairs(transfers.FLAGS) do
+    if param[1] ~= "no-compress" then params[#params + 1] = param end -- over S3 everything goes as it is
+  end
   return params
 end
 
