@@ -2,6 +2,7 @@
 
 #include "base/log.hpp"
 #include "net/workers.hpp"
+#include "ssh/transport.hpp"
 
 #include <algorithm>
 
@@ -73,6 +74,8 @@ net::Async<void> work_off_beside(net::Loop& loop, std::shared_ptr<ssh::Session> 
         co_return Result<void>();
     }
     const Closer closer{*session};
+    // The same way to the same server: what is decided by the distance must not wait for its first channel.
+    (*session)->transport()->note_round_trip(first->round_trip());
     net::Async<void> work = work_off_many(loop, *session, jobs, channels);
     Result<void> done = co_await std::move(work);
     co_return done;
