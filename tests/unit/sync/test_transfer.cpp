@@ -122,6 +122,19 @@ TEST_CASE("over a long line the next command's channel stands ready") {
         CHECK(bench.world.output(bench.session, "cat; echo done") == "done\n");
 }
 
+TEST_CASE("what is worth packing is packed on every connection of a push") {
+    FarBench bench;
+    if (!bench.sshd)
+        return;
+    constexpr std::size_t kFiles = 40;
+    for (std::size_t i = 0; i < kFiles; ++i)
+        put(bench.scratch.path / "here" / std::to_string(i), lines(1'000'000));
+    const std::uint64_t before = bench.passed();
+    REQUIRE(bench.push(bench.options(bench.scratch / "here", bench.scratch / "there")));
+    CHECK(bench.count_connections() > 1);
+    CHECK(bench.passed() - before < kFiles * 450'000);
+}
+
 TEST_CASE("channels opened ahead take no room from commands where the server has little") {
     for (const char* config : {"MaxSessions 1\n", "MaxSessions 2\n"}) {
         FarBench bench(config);
