@@ -108,9 +108,10 @@ Response S3Api::list_parts(const Request& request, const Target& target) const {
             numbers.push_back(number);
     const bool is_truncated = numbers.size() > options_.page_keys;
     numbers.resize(std::min(numbers.size(), options_.page_keys));
-    std::string body = fmt::format("<ListPartsResult><Bucket>{}</Bucket><Key>{}</Key><UploadId>{}</UploadId>"
-                                   "<IsTruncated>{}</IsTruncated>",
-                                   target.volume, xml_escape(target.key), id, is_truncated ? "true" : "false");
+    std::string body =
+        fmt::format("<ListPartsResult><Bucket>{}</Bucket><Key>{}</Key><UploadId>{}</UploadId>"
+                    "<IsTruncated>{}</IsTruncated>",
+                    target.volume, xml_escape(target.key), id, is_truncated ? "true" : "false");
     if (is_truncated)
         body += fmt::format("<NextPartNumberMarker>{}</NextPartNumberMarker>", numbers.back());
     for (const int number : numbers) {

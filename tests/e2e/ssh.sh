@@ -168,7 +168,7 @@ pass "a refused key is named"
 
 check "podsmith ssh"
 on_terminal "expect:# " 'send:echo a$((6*7))z\r' "expect:a42z" 'send:stty size; echo $RUNPOD_POD_ID\r' "expect:24 80" "expect:$first" \
-  "size:50x120" 'send:stty size\r' "expect:50 120" 'send:exit 7\r' -- "$PODSMITH" ssh "$first" >shell.out || fail "$(cat shell.out)"
+  "size:50x120" 'send:until stty size | grep ^50; do sleep 0.1; done\r' "expect:50 120" 'send:exit 7\r' -- "$PODSMITH" ssh "$first" >shell.out || fail "$(cat shell.out)"
 expect_text shell.out "exit 7, terminal restored"
 on_terminal "expect:# " 'send:sleep 100\r' 'send:\r~?' "expect:ends the connection" 'send:\r~.' -- "$PODSMITH" ssh "$first" >shell.out ||
   fail "$(cat shell.out)"
