@@ -105,17 +105,30 @@ tl::unexpected<Error> handshake_error(Transport& transport, Error error) {
     return fail(std::move(error));
 }
 
-// As OpenSSH orders them; what this libssh2 does not know it leaves out. 128 bits cost less than the 256 that
-// it would begin with, and nobody breaks them either.
-constexpr const char* kCiphers =
-    "aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr";
+// Those of these ciphers that this libssh2 knows, as OpenSSH orders them: 128 bits cost less than the 256
+// that libssh2 would begin with, and nobody breaks them either. It could leave out what it does not know
+// itself, but 1.10 does so with a memcpy onto the same list.
+std::string cipher_order(LIBSSH2_SESSION* session, int direction) {
+    const char** names = nullptr;
+    const int count = libssh2_session_supported_algs(session, direction, &names);
+    if (count <= 0)
+        return "aes128-ctr";
+    const std::vector<std::string_view> known(names, names + count);
+    std::vector<std::string_view> order;
+    for (const std::string_view wanted :
+         {"aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes192-ctr", "aes256-ctr"})
+        if (std::find(known.begin(), known.end(), wanted) != known.end())
+            order.push_back(wanted);
+    libssh2_free(session, names);
+    return fmt::format("{}", fmt::join(order, ","));
+}
 
 Async<HostKey> handshake(std::shared_ptr<Transport> transport, HostKeyPolicy policy, std::string doing) {
     LIBSSH2_SESSION* session = transport->session();
     const std::string order = host_key_order(policy);
     libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, order.c_str());
     for (const int direction : {LIBSSH2_METHOD_CRYPT_CS, LIBSSH2_METHOD_CRYPT_SC})
-        libssh2_session_method_pref(session, direction, kCiphers);
+        libssh2_session_method_pref(session, direction, cipher_order(session, direction).c_str());
     const int descriptor = transport->descriptor();
     std::function<long()> step = [session, descriptor]() -> long {
         return libssh2_session_handshake(session, descriptor);
