@@ -12,7 +12,6 @@ namespace {
 constexpr double kFar = 0.005;                         // seconds of a round trip
 constexpr std::uint64_t kWorthAConnection = 16u << 20; // bytes
 constexpr std::size_t kConnections = 4;
-constexpr std::size_t kChannelsFar = 3; // for each connection
 constexpr std::size_t kChannelsNear = 2;
 
 struct Width {

@@ -11,6 +11,9 @@ namespace podsmith::sync {
 /// A part of a transfer that one channel does by itself.
 using Job = std::function<net::Async<void>(std::shared_ptr<ssh::Session>)>;
 
+/// Channels of each connection over a long line.
+inline constexpr std::size_t kChannelsFar = 3;
+
 /// Whether a round trip takes long enough for the windows to matter.
 bool is_far(const ssh::Session& session);
 

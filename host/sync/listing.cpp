@@ -32,6 +32,7 @@ RemoteFile split_remote(const std::string& path) {
 
 Async<Manifest> list_remote(net::Loop& loop, std::shared_ptr<ssh::Session> session, std::string target,
                             std::string only, std::string stage) {
+    session->prepare(kChannelsFar); // for what follows the list
     ssh::ExecRequest request;
     request.command = manifest_command(target, only, stage);
     request.window = kManifestWindow;

@@ -23,7 +23,6 @@ namespace podsmith::sync {
 namespace {
 
 constexpr std::size_t kMostFiles = 20'000;
-constexpr std::size_t kPrepared = 3; // channels that are opened while the other side is listed
 
 struct LargeFile {
     Entry entry;
@@ -159,7 +158,6 @@ Result<void> check_plan(const Push& push) {
 }
 
 Async<void> compare(PushPtr push) {
-    push->session->prepare(kPrepared);
     std::vector<Async<void>> both;
     both.push_back(list_there(push));
     both.push_back(list_here(push));
