@@ -173,6 +173,17 @@ HubFound find_writable(const HubCall& call) {
     return found;
 }
 
+bool wants_request(const HubCall& call) {
+    return call.request.query_value("create_pr").value_or("") == "1";
+}
+
+HubFound find_for_commit(const HubCall& call) {
+    HubFound found = wants_request(call) ? find_readable(call) : find_writable(call);
+    if (found.repo && !call.who.token)
+        return {nullptr, login_needed()};
+    return found;
+}
+
 Response login_needed() {
     return hub_error(401, "", "Invalid username or password.");
 }

@@ -93,6 +93,10 @@ HubFound find_repo(const HubCall& call);
 HubFound find_readable(const HubCall& call);
 /// Also checks that it may be written.
 HubFound find_writable(const HubCall& call);
+/// Whether the call asks for a pull request in place of a commit on the branch.
+bool wants_request(const HubCall& call);
+/// The repository that a commit goes to: writable, or readable for a pull request; both need a token.
+HubFound find_for_commit(const HubCall& call);
 /// 401 of a call that needs a token and came without.
 Response login_needed();
 

@@ -165,12 +165,10 @@ const HubCommit* race(HubCall& call, HubRepo& repo, const std::string& branch) {
 }
 
 Response commit(HubCall& call) {
-    const bool is_request = call.request.query_value("create_pr").value_or("") == "1";
-    const HubFound found = is_request ? find_readable(call) : find_writable(call);
+    const bool is_request = wants_request(call);
+    const HubFound found = find_for_commit(call);
     if (!found.repo)
         return found.refusal;
-    if (!call.who.token)
-        return login_needed();
     const std::string revision = call.request.param("rev") == "HEAD" ? "main" : call.request.param("rev");
     const HubCommit* head = found.repo->at(revision);
     if (!head || !found.repo->branches.contains(revision))

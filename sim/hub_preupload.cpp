@@ -84,12 +84,9 @@ json decide(const json& asked, const HubCommit& commit, const std::string& attri
 }
 
 Response preupload(HubCall& call) {
-    const bool is_request = call.request.query_value("create_pr").value_or("") == "1";
-    const HubFound found = is_request ? find_readable(call) : find_writable(call);
+    const HubFound found = find_for_commit(call);
     if (!found.repo)
         return found.refusal;
-    if (!call.who.token)
-        return login_needed();
     const HubCommit* commit = found.repo->at(call.request.param("rev"));
     if (!commit)
         return revision_missing(call.request.param("rev"));
